@@ -54,8 +54,10 @@ type GroupSettings struct {
 	ParkFollowing bool `protobuf:"varint,11,opt,name=park_following,json=parkFollowing,proto3" json:"park_following,omitempty"`
 	// True: what cannot be read as a commit is skipped and counted. False: it ends Consume.
 	SkipUnreadable bool `protobuf:"varint,12,opt,name=skip_unreadable,json=skipUnreadable,proto3" json:"skip_unreadable,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Only events that this query selects. Absent: all events.
+	Query         *Query `protobuf:"bytes,13,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GroupSettings) Reset() {
@@ -170,6 +172,13 @@ func (x *GroupSettings) GetSkipUnreadable() bool {
 		return x.SkipUnreadable
 	}
 	return false
+}
+
+func (x *GroupSettings) GetQuery() *Query {
+	if x != nil {
+		return x.Query
+	}
+	return nil
 }
 
 // GroupStart is a place in the store: a group begins with the first commit after it. Absent or without any: the beginning.
@@ -2888,7 +2897,7 @@ var File_sluice_v1_consumer_group_service_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_consumer_group_service_proto_rawDesc = "" +
 	"\n" +
-	"&sluice/v1/consumer_group_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xb4\x04\n" +
+	"&sluice/v1/consumer_group_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xdc\x04\n" +
 	"\rGroupSettings\x12\x1a\n" +
 	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12\x1f\n" +
 	"\vevent_types\x18\x02 \x03(\tR\n" +
@@ -2907,7 +2916,8 @@ const file_sluice_v1_consumer_group_service_proto_rawDesc = "" +
 	"parked_max\x18\n" +
 	" \x01(\rR\tparkedMax\x12%\n" +
 	"\x0epark_following\x18\v \x01(\bR\rparkFollowing\x12'\n" +
-	"\x0fskip_unreadable\x18\f \x01(\bR\x0eskipUnreadableB\x0f\n" +
+	"\x0fskip_unreadable\x18\f \x01(\bR\x0eskipUnreadable\x12&\n" +
+	"\x05query\x18\r \x01(\v2\x10.sluice.v1.QueryR\x05queryB\x0f\n" +
 	"\r_attempts_max\"\xad\x01\n" +
 	"\n" +
 	"GroupStart\x12\x1e\n" +
@@ -3152,79 +3162,81 @@ var file_sluice_v1_consumer_group_service_proto_goTypes = []any{
 	(*DropParkedRequest)(nil),     // 39: sluice.v1.DropParkedRequest
 	(*DropParkedResponse)(nil),    // 40: sluice.v1.DropParkedResponse
 	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
-	(*RecordedEvent)(nil),         // 43: sluice.v1.RecordedEvent
-	(*status.Status)(nil),         // 44: google.rpc.Status
+	(*Query)(nil),                 // 42: sluice.v1.Query
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*RecordedEvent)(nil),         // 44: sluice.v1.RecordedEvent
+	(*status.Status)(nil),         // 45: google.rpc.Status
 }
 var file_sluice_v1_consumer_group_service_proto_depIdxs = []int32{
 	41, // 0: sluice.v1.GroupSettings.backoff_min:type_name -> google.protobuf.Duration
 	41, // 1: sluice.v1.GroupSettings.backoff_max:type_name -> google.protobuf.Duration
 	41, // 2: sluice.v1.GroupSettings.ack_timeout:type_name -> google.protobuf.Duration
 	41, // 3: sluice.v1.GroupSettings.handover_timeout:type_name -> google.protobuf.Duration
-	42, // 4: sluice.v1.GroupStart.from_time:type_name -> google.protobuf.Timestamp
-	0,  // 5: sluice.v1.CreateGroupRequest.settings:type_name -> sluice.v1.GroupSettings
-	1,  // 6: sluice.v1.CreateGroupRequest.start:type_name -> sluice.v1.GroupStart
-	4,  // 7: sluice.v1.CreateGroupResponse.group:type_name -> sluice.v1.Group
-	0,  // 8: sluice.v1.Group.settings:type_name -> sluice.v1.GroupSettings
-	42, // 9: sluice.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	0,  // 10: sluice.v1.UpdateGroupRequest.settings:type_name -> sluice.v1.GroupSettings
-	4,  // 11: sluice.v1.UpdateGroupResponse.group:type_name -> sluice.v1.Group
-	4,  // 12: sluice.v1.ListGroupsResponse.groups:type_name -> sluice.v1.Group
-	4,  // 13: sluice.v1.GetGroupResponse.group:type_name -> sluice.v1.Group
-	13, // 14: sluice.v1.GetGroupResponse.lanes:type_name -> sluice.v1.Lane
-	14, // 15: sluice.v1.GetGroupResponse.members:type_name -> sluice.v1.Member
-	42, // 16: sluice.v1.Lane.oldest_time:type_name -> google.protobuf.Timestamp
-	1,  // 17: sluice.v1.ResetGroupRequest.to:type_name -> sluice.v1.GroupStart
-	4,  // 18: sluice.v1.ResetGroupResponse.group:type_name -> sluice.v1.Group
-	18, // 19: sluice.v1.ConsumeRequest.join:type_name -> sluice.v1.Join
-	19, // 20: sluice.v1.ConsumeRequest.ack:type_name -> sluice.v1.Ack
-	20, // 21: sluice.v1.ConsumeRequest.retry:type_name -> sluice.v1.Retry
-	21, // 22: sluice.v1.ConsumeRequest.park:type_name -> sluice.v1.Park
-	22, // 23: sluice.v1.ConsumeRequest.skip:type_name -> sluice.v1.Skip
-	23, // 24: sluice.v1.ConsumeRequest.extend:type_name -> sluice.v1.Extend
-	24, // 25: sluice.v1.ConsumeRequest.leave:type_name -> sluice.v1.Leave
-	41, // 26: sluice.v1.Join.heartbeat_interval:type_name -> google.protobuf.Duration
-	41, // 27: sluice.v1.Retry.delay:type_name -> google.protobuf.Duration
-	27, // 28: sluice.v1.ConsumeResponse.deliveries:type_name -> sluice.v1.Delivery
-	26, // 29: sluice.v1.ConsumeResponse.joined:type_name -> sluice.v1.Joined
-	28, // 30: sluice.v1.ConsumeResponse.assigned:type_name -> sluice.v1.Assigned
-	29, // 31: sluice.v1.ConsumeResponse.revoked:type_name -> sluice.v1.Revoked
-	30, // 32: sluice.v1.ConsumeResponse.refused:type_name -> sluice.v1.Refused
-	31, // 33: sluice.v1.ConsumeResponse.caught_up:type_name -> sluice.v1.GroupCaughtUp
-	32, // 34: sluice.v1.ConsumeResponse.heartbeat:type_name -> sluice.v1.GroupHeartbeat
-	33, // 35: sluice.v1.ConsumeResponse.draining:type_name -> sluice.v1.GroupDraining
-	0,  // 36: sluice.v1.Joined.settings:type_name -> sluice.v1.GroupSettings
-	43, // 37: sluice.v1.Delivery.events:type_name -> sluice.v1.RecordedEvent
-	41, // 38: sluice.v1.Revoked.timeout:type_name -> google.protobuf.Duration
-	44, // 39: sluice.v1.Refused.error:type_name -> google.rpc.Status
-	36, // 40: sluice.v1.ListParkedResponse.parked:type_name -> sluice.v1.ParkedEvent
-	42, // 41: sluice.v1.ParkedEvent.park_time:type_name -> google.protobuf.Timestamp
-	43, // 42: sluice.v1.ParkedEvent.event:type_name -> sluice.v1.RecordedEvent
-	2,  // 43: sluice.v1.ConsumerGroupService.CreateGroup:input_type -> sluice.v1.CreateGroupRequest
-	5,  // 44: sluice.v1.ConsumerGroupService.UpdateGroup:input_type -> sluice.v1.UpdateGroupRequest
-	7,  // 45: sluice.v1.ConsumerGroupService.DeleteGroup:input_type -> sluice.v1.DeleteGroupRequest
-	9,  // 46: sluice.v1.ConsumerGroupService.ListGroups:input_type -> sluice.v1.ListGroupsRequest
-	11, // 47: sluice.v1.ConsumerGroupService.GetGroup:input_type -> sluice.v1.GetGroupRequest
-	15, // 48: sluice.v1.ConsumerGroupService.ResetGroup:input_type -> sluice.v1.ResetGroupRequest
-	17, // 49: sluice.v1.ConsumerGroupService.Consume:input_type -> sluice.v1.ConsumeRequest
-	34, // 50: sluice.v1.ConsumerGroupService.ListParked:input_type -> sluice.v1.ListParkedRequest
-	37, // 51: sluice.v1.ConsumerGroupService.ReplayParked:input_type -> sluice.v1.ReplayParkedRequest
-	39, // 52: sluice.v1.ConsumerGroupService.DropParked:input_type -> sluice.v1.DropParkedRequest
-	3,  // 53: sluice.v1.ConsumerGroupService.CreateGroup:output_type -> sluice.v1.CreateGroupResponse
-	6,  // 54: sluice.v1.ConsumerGroupService.UpdateGroup:output_type -> sluice.v1.UpdateGroupResponse
-	8,  // 55: sluice.v1.ConsumerGroupService.DeleteGroup:output_type -> sluice.v1.DeleteGroupResponse
-	10, // 56: sluice.v1.ConsumerGroupService.ListGroups:output_type -> sluice.v1.ListGroupsResponse
-	12, // 57: sluice.v1.ConsumerGroupService.GetGroup:output_type -> sluice.v1.GetGroupResponse
-	16, // 58: sluice.v1.ConsumerGroupService.ResetGroup:output_type -> sluice.v1.ResetGroupResponse
-	25, // 59: sluice.v1.ConsumerGroupService.Consume:output_type -> sluice.v1.ConsumeResponse
-	35, // 60: sluice.v1.ConsumerGroupService.ListParked:output_type -> sluice.v1.ListParkedResponse
-	38, // 61: sluice.v1.ConsumerGroupService.ReplayParked:output_type -> sluice.v1.ReplayParkedResponse
-	40, // 62: sluice.v1.ConsumerGroupService.DropParked:output_type -> sluice.v1.DropParkedResponse
-	53, // [53:63] is the sub-list for method output_type
-	43, // [43:53] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	42, // 4: sluice.v1.GroupSettings.query:type_name -> sluice.v1.Query
+	43, // 5: sluice.v1.GroupStart.from_time:type_name -> google.protobuf.Timestamp
+	0,  // 6: sluice.v1.CreateGroupRequest.settings:type_name -> sluice.v1.GroupSettings
+	1,  // 7: sluice.v1.CreateGroupRequest.start:type_name -> sluice.v1.GroupStart
+	4,  // 8: sluice.v1.CreateGroupResponse.group:type_name -> sluice.v1.Group
+	0,  // 9: sluice.v1.Group.settings:type_name -> sluice.v1.GroupSettings
+	43, // 10: sluice.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	0,  // 11: sluice.v1.UpdateGroupRequest.settings:type_name -> sluice.v1.GroupSettings
+	4,  // 12: sluice.v1.UpdateGroupResponse.group:type_name -> sluice.v1.Group
+	4,  // 13: sluice.v1.ListGroupsResponse.groups:type_name -> sluice.v1.Group
+	4,  // 14: sluice.v1.GetGroupResponse.group:type_name -> sluice.v1.Group
+	13, // 15: sluice.v1.GetGroupResponse.lanes:type_name -> sluice.v1.Lane
+	14, // 16: sluice.v1.GetGroupResponse.members:type_name -> sluice.v1.Member
+	43, // 17: sluice.v1.Lane.oldest_time:type_name -> google.protobuf.Timestamp
+	1,  // 18: sluice.v1.ResetGroupRequest.to:type_name -> sluice.v1.GroupStart
+	4,  // 19: sluice.v1.ResetGroupResponse.group:type_name -> sluice.v1.Group
+	18, // 20: sluice.v1.ConsumeRequest.join:type_name -> sluice.v1.Join
+	19, // 21: sluice.v1.ConsumeRequest.ack:type_name -> sluice.v1.Ack
+	20, // 22: sluice.v1.ConsumeRequest.retry:type_name -> sluice.v1.Retry
+	21, // 23: sluice.v1.ConsumeRequest.park:type_name -> sluice.v1.Park
+	22, // 24: sluice.v1.ConsumeRequest.skip:type_name -> sluice.v1.Skip
+	23, // 25: sluice.v1.ConsumeRequest.extend:type_name -> sluice.v1.Extend
+	24, // 26: sluice.v1.ConsumeRequest.leave:type_name -> sluice.v1.Leave
+	41, // 27: sluice.v1.Join.heartbeat_interval:type_name -> google.protobuf.Duration
+	41, // 28: sluice.v1.Retry.delay:type_name -> google.protobuf.Duration
+	27, // 29: sluice.v1.ConsumeResponse.deliveries:type_name -> sluice.v1.Delivery
+	26, // 30: sluice.v1.ConsumeResponse.joined:type_name -> sluice.v1.Joined
+	28, // 31: sluice.v1.ConsumeResponse.assigned:type_name -> sluice.v1.Assigned
+	29, // 32: sluice.v1.ConsumeResponse.revoked:type_name -> sluice.v1.Revoked
+	30, // 33: sluice.v1.ConsumeResponse.refused:type_name -> sluice.v1.Refused
+	31, // 34: sluice.v1.ConsumeResponse.caught_up:type_name -> sluice.v1.GroupCaughtUp
+	32, // 35: sluice.v1.ConsumeResponse.heartbeat:type_name -> sluice.v1.GroupHeartbeat
+	33, // 36: sluice.v1.ConsumeResponse.draining:type_name -> sluice.v1.GroupDraining
+	0,  // 37: sluice.v1.Joined.settings:type_name -> sluice.v1.GroupSettings
+	44, // 38: sluice.v1.Delivery.events:type_name -> sluice.v1.RecordedEvent
+	41, // 39: sluice.v1.Revoked.timeout:type_name -> google.protobuf.Duration
+	45, // 40: sluice.v1.Refused.error:type_name -> google.rpc.Status
+	36, // 41: sluice.v1.ListParkedResponse.parked:type_name -> sluice.v1.ParkedEvent
+	43, // 42: sluice.v1.ParkedEvent.park_time:type_name -> google.protobuf.Timestamp
+	44, // 43: sluice.v1.ParkedEvent.event:type_name -> sluice.v1.RecordedEvent
+	2,  // 44: sluice.v1.ConsumerGroupService.CreateGroup:input_type -> sluice.v1.CreateGroupRequest
+	5,  // 45: sluice.v1.ConsumerGroupService.UpdateGroup:input_type -> sluice.v1.UpdateGroupRequest
+	7,  // 46: sluice.v1.ConsumerGroupService.DeleteGroup:input_type -> sluice.v1.DeleteGroupRequest
+	9,  // 47: sluice.v1.ConsumerGroupService.ListGroups:input_type -> sluice.v1.ListGroupsRequest
+	11, // 48: sluice.v1.ConsumerGroupService.GetGroup:input_type -> sluice.v1.GetGroupRequest
+	15, // 49: sluice.v1.ConsumerGroupService.ResetGroup:input_type -> sluice.v1.ResetGroupRequest
+	17, // 50: sluice.v1.ConsumerGroupService.Consume:input_type -> sluice.v1.ConsumeRequest
+	34, // 51: sluice.v1.ConsumerGroupService.ListParked:input_type -> sluice.v1.ListParkedRequest
+	37, // 52: sluice.v1.ConsumerGroupService.ReplayParked:input_type -> sluice.v1.ReplayParkedRequest
+	39, // 53: sluice.v1.ConsumerGroupService.DropParked:input_type -> sluice.v1.DropParkedRequest
+	3,  // 54: sluice.v1.ConsumerGroupService.CreateGroup:output_type -> sluice.v1.CreateGroupResponse
+	6,  // 55: sluice.v1.ConsumerGroupService.UpdateGroup:output_type -> sluice.v1.UpdateGroupResponse
+	8,  // 56: sluice.v1.ConsumerGroupService.DeleteGroup:output_type -> sluice.v1.DeleteGroupResponse
+	10, // 57: sluice.v1.ConsumerGroupService.ListGroups:output_type -> sluice.v1.ListGroupsResponse
+	12, // 58: sluice.v1.ConsumerGroupService.GetGroup:output_type -> sluice.v1.GetGroupResponse
+	16, // 59: sluice.v1.ConsumerGroupService.ResetGroup:output_type -> sluice.v1.ResetGroupResponse
+	25, // 60: sluice.v1.ConsumerGroupService.Consume:output_type -> sluice.v1.ConsumeResponse
+	35, // 61: sluice.v1.ConsumerGroupService.ListParked:output_type -> sluice.v1.ListParkedResponse
+	38, // 62: sluice.v1.ConsumerGroupService.ReplayParked:output_type -> sluice.v1.ReplayParkedResponse
+	40, // 63: sluice.v1.ConsumerGroupService.DropParked:output_type -> sluice.v1.DropParkedResponse
+	54, // [54:64] is the sub-list for method output_type
+	44, // [44:54] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_consumer_group_service_proto_init() }

@@ -150,6 +150,71 @@ func (x *VersionConflicts) GetCount() uint32 {
 	return 0
 }
 
+// AppendConditionFailed is a detail of status ABORTED: an event has been stored that the query of the condition selects. Nothing
+// was stored. Read again with the query, decide again, append again.
+type AppendConditionFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The item of the query that selects the event, from 0; the first one of several.
+	Item uint32 `protobuf:"varint,1,opt,name=item,proto3" json:"item,omitempty"`
+	// The position of the event: the first one after `after_position` that the query selects.
+	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// Its id.
+	EventId       string `protobuf:"bytes,3,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppendConditionFailed) Reset() {
+	*x = AppendConditionFailed{}
+	mi := &file_sluice_v1_errors_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppendConditionFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppendConditionFailed) ProtoMessage() {}
+
+func (x *AppendConditionFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_errors_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppendConditionFailed.ProtoReflect.Descriptor instead.
+func (*AppendConditionFailed) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AppendConditionFailed) GetItem() uint32 {
+	if x != nil {
+		return x.Item
+	}
+	return 0
+}
+
+func (x *AppendConditionFailed) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *AppendConditionFailed) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
 // CommitIdReuse is a detail of status ALREADY_EXISTS: another commit has this commit id. Nothing was stored.
 type CommitIdReuse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -166,7 +231,7 @@ type CommitIdReuse struct {
 
 func (x *CommitIdReuse) Reset() {
 	*x = CommitIdReuse{}
-	mi := &file_sluice_v1_errors_proto_msgTypes[2]
+	mi := &file_sluice_v1_errors_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -178,7 +243,7 @@ func (x *CommitIdReuse) String() string {
 func (*CommitIdReuse) ProtoMessage() {}
 
 func (x *CommitIdReuse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_errors_proto_msgTypes[2]
+	mi := &file_sluice_v1_errors_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -191,7 +256,7 @@ func (x *CommitIdReuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitIdReuse.ProtoReflect.Descriptor instead.
 func (*CommitIdReuse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CommitIdReuse) GetCommitId() string {
@@ -230,7 +295,7 @@ type OutcomeUnknown struct {
 
 func (x *OutcomeUnknown) Reset() {
 	*x = OutcomeUnknown{}
-	mi := &file_sluice_v1_errors_proto_msgTypes[3]
+	mi := &file_sluice_v1_errors_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -242,7 +307,7 @@ func (x *OutcomeUnknown) String() string {
 func (*OutcomeUnknown) ProtoMessage() {}
 
 func (x *OutcomeUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_errors_proto_msgTypes[3]
+	mi := &file_sluice_v1_errors_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -255,7 +320,7 @@ func (x *OutcomeUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeUnknown.ProtoReflect.Descriptor instead.
 func (*OutcomeUnknown) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OutcomeUnknown) GetStream() string {
@@ -286,7 +351,7 @@ type UnreadableCommit struct {
 
 func (x *UnreadableCommit) Reset() {
 	*x = UnreadableCommit{}
-	mi := &file_sluice_v1_errors_proto_msgTypes[4]
+	mi := &file_sluice_v1_errors_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -298,7 +363,7 @@ func (x *UnreadableCommit) String() string {
 func (*UnreadableCommit) ProtoMessage() {}
 
 func (x *UnreadableCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_errors_proto_msgTypes[4]
+	mi := &file_sluice_v1_errors_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -311,7 +376,7 @@ func (x *UnreadableCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreadableCommit.ProtoReflect.Descriptor instead.
 func (*UnreadableCommit) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UnreadableCommit) GetStream() string {
@@ -342,7 +407,7 @@ type StoreMismatch struct {
 
 func (x *StoreMismatch) Reset() {
 	*x = StoreMismatch{}
-	mi := &file_sluice_v1_errors_proto_msgTypes[5]
+	mi := &file_sluice_v1_errors_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +419,7 @@ func (x *StoreMismatch) String() string {
 func (*StoreMismatch) ProtoMessage() {}
 
 func (x *StoreMismatch) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_errors_proto_msgTypes[5]
+	mi := &file_sluice_v1_errors_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +432,7 @@ func (x *StoreMismatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreMismatch.ProtoReflect.Descriptor instead.
 func (*StoreMismatch) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_errors_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StoreMismatch) GetExpectedStoreId() string {
@@ -398,7 +463,11 @@ const file_sluice_v1_errors_proto_rawDesc = "" +
 	"\x11_expected_version\"b\n" +
 	"\x10VersionConflicts\x128\n" +
 	"\tconflicts\x18\x01 \x03(\v2\x1a.sluice.v1.VersionConflictR\tconflicts\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"`\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"b\n" +
+	"\x15AppendConditionFailed\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\rR\x04item\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\tR\aeventId\"`\n" +
 	"\rCommitIdReuse\x12\x1b\n" +
 	"\tcommit_id\x18\x01 \x01(\tR\bcommitId\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1a\n" +
@@ -427,14 +496,15 @@ func file_sluice_v1_errors_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_errors_proto_rawDescData
 }
 
-var file_sluice_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_sluice_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_sluice_v1_errors_proto_goTypes = []any{
-	(*VersionConflict)(nil),  // 0: sluice.v1.VersionConflict
-	(*VersionConflicts)(nil), // 1: sluice.v1.VersionConflicts
-	(*CommitIdReuse)(nil),    // 2: sluice.v1.CommitIdReuse
-	(*OutcomeUnknown)(nil),   // 3: sluice.v1.OutcomeUnknown
-	(*UnreadableCommit)(nil), // 4: sluice.v1.UnreadableCommit
-	(*StoreMismatch)(nil),    // 5: sluice.v1.StoreMismatch
+	(*VersionConflict)(nil),       // 0: sluice.v1.VersionConflict
+	(*VersionConflicts)(nil),      // 1: sluice.v1.VersionConflicts
+	(*AppendConditionFailed)(nil), // 2: sluice.v1.AppendConditionFailed
+	(*CommitIdReuse)(nil),         // 3: sluice.v1.CommitIdReuse
+	(*OutcomeUnknown)(nil),        // 4: sluice.v1.OutcomeUnknown
+	(*UnreadableCommit)(nil),      // 5: sluice.v1.UnreadableCommit
+	(*StoreMismatch)(nil),         // 6: sluice.v1.StoreMismatch
 }
 var file_sluice_v1_errors_proto_depIdxs = []int32{
 	0, // 0: sluice.v1.VersionConflicts.conflicts:type_name -> sluice.v1.VersionConflict
@@ -457,7 +527,7 @@ func file_sluice_v1_errors_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_errors_proto_rawDesc), len(file_sluice_v1_errors_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -47,7 +47,8 @@ type Event struct {
 	// The id of the event or command that caused this event. The same form as `id`. Empty: the id of this event, which marks
 	// a root.
 	CausationId string `protobuf:"bytes,7,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
-	// Short labels: at most 64, each of 1 to 200 bytes. Order and duplicates are kept.
+	// What the event is about, for instance "course:c1": at most 16, each of 1 to 128 bytes without control characters. A Query
+	// finds events by them. Order and duplicates are kept.
 	Tags []string `protobuf:"bytes,8,rep,name=tags,proto3" json:"tags,omitempty"`
 	// Free key/value pairs: at most 64. A key has 1 to 200 bytes; keys and values together have at most 65,536 bytes.
 	Metadata      map[string]string `protobuf:"bytes,9,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -201,7 +202,7 @@ type RecordedEvent struct {
 	CorrelationId string `protobuf:"bytes,8,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
 	// The id of what caused this event; the id of this event for a root.
 	CausationId string `protobuf:"bytes,9,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
-	// The labels, in the order given.
+	// The tags, in the order given.
 	Tags []string `protobuf:"bytes,10,rep,name=tags,proto3" json:"tags,omitempty"`
 	// The key/value pairs, as given.
 	Metadata map[string]string `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -423,6 +424,109 @@ func (x *CommitRecord) GetEvents() []*RecordedEvent {
 	return nil
 }
 
+// Query selects events by their types and tags, whatever their streams.
+type Query struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An event is selected if it matches any of these. 1 to 64.
+	Items         []*QueryItem `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Query) Reset() {
+	*x = Query{}
+	mi := &file_sluice_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Query) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Query) ProtoMessage() {}
+
+func (x *Query) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Query.ProtoReflect.Descriptor instead.
+func (*Query) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Query) GetItems() []*QueryItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// QueryItem is one alternative of a query. It has event types, tags, or both. With tags, it is looked up in an index: the
+// cost follows the number of events that have the rarest of the tags. Without tags, the gateway compares every event of the
+// range.
+type QueryItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event has one of these types. At most 64. Empty: any type.
+	EventTypes []string `protobuf:"bytes,1,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
+	// The event has all of these tags, each compared exactly. At most 16. Empty: any tags.
+	Tags          []string `protobuf:"bytes,2,rep,name=tags,proto3" json:"tags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryItem) Reset() {
+	*x = QueryItem{}
+	mi := &file_sluice_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryItem) ProtoMessage() {}
+
+func (x *QueryItem) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryItem.ProtoReflect.Descriptor instead.
+func (*QueryItem) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *QueryItem) GetEventTypes() []string {
+	if x != nil {
+		return x.EventTypes
+	}
+	return nil
+}
+
+func (x *QueryItem) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
 var File_sluice_v1_event_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_event_proto_rawDesc = "" +
@@ -464,7 +568,13 @@ const file_sluice_v1_event_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
 	"\apayload\"@\n" +
 	"\fCommitRecord\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.sluice.v1.RecordedEventR\x06eventsBz\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.sluice.v1.RecordedEventR\x06events\"3\n" +
+	"\x05Query\x12*\n" +
+	"\x05items\x18\x01 \x03(\v2\x14.sluice.v1.QueryItemR\x05items\"@\n" +
+	"\tQueryItem\x12\x1f\n" +
+	"\vevent_types\x18\x01 \x03(\tR\n" +
+	"eventTypes\x12\x12\n" +
+	"\x04tags\x18\x02 \x03(\tR\x04tagsBz\n" +
 	"\fio.sluice.v1B\n" +
 	"EventProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\n" +
 	"Sluice::V1b\x06proto3"
@@ -481,25 +591,28 @@ func file_sluice_v1_event_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_event_proto_rawDescData
 }
 
-var file_sluice_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_sluice_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_sluice_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: sluice.v1.Event
 	(*RecordedEvent)(nil),         // 1: sluice.v1.RecordedEvent
 	(*CommitRecord)(nil),          // 2: sluice.v1.CommitRecord
-	nil,                           // 3: sluice.v1.Event.MetadataEntry
-	nil,                           // 4: sluice.v1.RecordedEvent.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Query)(nil),                 // 3: sluice.v1.Query
+	(*QueryItem)(nil),             // 4: sluice.v1.QueryItem
+	nil,                           // 5: sluice.v1.Event.MetadataEntry
+	nil,                           // 6: sluice.v1.RecordedEvent.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_sluice_v1_event_proto_depIdxs = []int32{
-	3, // 0: sluice.v1.Event.metadata:type_name -> sluice.v1.Event.MetadataEntry
-	4, // 1: sluice.v1.RecordedEvent.metadata:type_name -> sluice.v1.RecordedEvent.MetadataEntry
-	5, // 2: sluice.v1.RecordedEvent.commit_time:type_name -> google.protobuf.Timestamp
+	5, // 0: sluice.v1.Event.metadata:type_name -> sluice.v1.Event.MetadataEntry
+	6, // 1: sluice.v1.RecordedEvent.metadata:type_name -> sluice.v1.RecordedEvent.MetadataEntry
+	7, // 2: sluice.v1.RecordedEvent.commit_time:type_name -> google.protobuf.Timestamp
 	1, // 3: sluice.v1.CommitRecord.events:type_name -> sluice.v1.RecordedEvent
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 4: sluice.v1.Query.items:type_name -> sluice.v1.QueryItem
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_event_proto_init() }
@@ -521,7 +634,7 @@ func file_sluice_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_event_proto_rawDesc), len(file_sluice_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

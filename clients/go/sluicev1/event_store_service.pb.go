@@ -385,8 +385,11 @@ type AppendRequest struct {
 	CommitId string `protobuf:"bytes,4,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
 	// True: the response has `commit_time`, which costs one more request to the store. What is stored is the same.
 	WithCommitTime bool `protobuf:"varint,5,opt,name=with_commit_time,json=withCommitTime,proto3" json:"with_commit_time,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
+	// request is answered with its first result, whatever has been stored since. Absent: no condition.
+	Condition     *AppendCondition `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AppendRequest) Reset() {
@@ -461,6 +464,83 @@ func (x *AppendRequest) GetWithCommitTime() bool {
 	return false
 }
 
+func (x *AppendRequest) GetCondition() *AppendCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+// AppendCondition refuses an append if an event that a query selects has been stored since the caller looked. A decision
+// that depends on events of several streams reads them with ReadAll and a query, and appends what it has decided with the
+// same query and the position of the header of that read: the log accepts it only if the decision still stands. Events that
+// a control hides count as well, see StreamService.
+type AppendCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What must not have been stored. Required.
+	Query *Query `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	// Only events after this position count. 0: all events. It must not be after the end of the store.
+	AfterPosition uint64 `protobuf:"varint,2,opt,name=after_position,json=afterPosition,proto3" json:"after_position,omitempty"`
+	// Only events of this stream count. It must be a stream that the request writes or checks. Such a condition is decided
+	// like an expected version, and appends to other streams do not disturb it: it costs next to nothing. Empty: events of all
+	// streams count. Then the store takes one such append after another, for each gateway process one at a time, and each
+	// append of anybody else that comes between costs another round.
+	WithinStream  string `protobuf:"bytes,3,opt,name=within_stream,json=withinStream,proto3" json:"within_stream,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppendCondition) Reset() {
+	*x = AppendCondition{}
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppendCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppendCondition) ProtoMessage() {}
+
+func (x *AppendCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppendCondition.ProtoReflect.Descriptor instead.
+func (*AppendCondition) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AppendCondition) GetQuery() *Query {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+func (x *AppendCondition) GetAfterPosition() uint64 {
+	if x != nil {
+		return x.AfterPosition
+	}
+	return 0
+}
+
+func (x *AppendCondition) GetWithinStream() string {
+	if x != nil {
+		return x.WithinStream
+	}
+	return ""
+}
+
 // AppendResponse describes what was stored.
 type AppendResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -482,7 +562,7 @@ type AppendResponse struct {
 
 func (x *AppendResponse) Reset() {
 	*x = AppendResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[1]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -494,7 +574,7 @@ func (x *AppendResponse) String() string {
 func (*AppendResponse) ProtoMessage() {}
 
 func (x *AppendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[1]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -507,7 +587,7 @@ func (x *AppendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendResponse.ProtoReflect.Descriptor instead.
 func (*AppendResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{1}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AppendResponse) GetVersion() uint64 {
@@ -562,14 +642,16 @@ type AppendMultiRequest struct {
 	Checks []*VersionCheck `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	// The idempotency key, as in AppendRequest. Empty: the gateway fills in a UUID v7, and a repeated request is a new
 	// transaction.
-	CommitId      string `protobuf:"bytes,3,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
+	CommitId string `protobuf:"bytes,3,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
+	// What must not have been stored, as in AppendRequest. Absent: no condition.
+	Condition     *AppendCondition `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AppendMultiRequest) Reset() {
 	*x = AppendMultiRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[2]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +663,7 @@ func (x *AppendMultiRequest) String() string {
 func (*AppendMultiRequest) ProtoMessage() {}
 
 func (x *AppendMultiRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[2]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +676,7 @@ func (x *AppendMultiRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendMultiRequest.ProtoReflect.Descriptor instead.
 func (*AppendMultiRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AppendMultiRequest) GetAppends() []*StreamAppend {
@@ -618,6 +700,13 @@ func (x *AppendMultiRequest) GetCommitId() string {
 	return ""
 }
 
+func (x *AppendMultiRequest) GetCondition() *AppendCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
 // StreamAppend is the part of a transaction that goes to one stream.
 type StreamAppend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -635,7 +724,7 @@ type StreamAppend struct {
 
 func (x *StreamAppend) Reset() {
 	*x = StreamAppend{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +736,7 @@ func (x *StreamAppend) String() string {
 func (*StreamAppend) ProtoMessage() {}
 
 func (x *StreamAppend) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +749,7 @@ func (x *StreamAppend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAppend.ProtoReflect.Descriptor instead.
 func (*StreamAppend) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StreamAppend) GetStream() string {
@@ -707,7 +796,7 @@ type VersionCheck struct {
 
 func (x *VersionCheck) Reset() {
 	*x = VersionCheck{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +808,7 @@ func (x *VersionCheck) String() string {
 func (*VersionCheck) ProtoMessage() {}
 
 func (x *VersionCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +821,7 @@ func (x *VersionCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionCheck.ProtoReflect.Descriptor instead.
 func (*VersionCheck) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *VersionCheck) GetStream() string {
@@ -773,7 +862,7 @@ type AppendMultiResponse struct {
 
 func (x *AppendMultiResponse) Reset() {
 	*x = AppendMultiResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +874,7 @@ func (x *AppendMultiResponse) String() string {
 func (*AppendMultiResponse) ProtoMessage() {}
 
 func (x *AppendMultiResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +887,7 @@ func (x *AppendMultiResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendMultiResponse.ProtoReflect.Descriptor instead.
 func (*AppendMultiResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AppendMultiResponse) GetPosition() uint64 {
@@ -844,7 +933,7 @@ type StreamAppended struct {
 
 func (x *StreamAppended) Reset() {
 	*x = StreamAppended{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[6]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +945,7 @@ func (x *StreamAppended) String() string {
 func (*StreamAppended) ProtoMessage() {}
 
 func (x *StreamAppended) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[6]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +958,7 @@ func (x *StreamAppended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAppended.ProtoReflect.Descriptor instead.
 func (*StreamAppended) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StreamAppended) GetStream() string {
@@ -905,7 +994,7 @@ type AppendSessionRequest struct {
 
 func (x *AppendSessionRequest) Reset() {
 	*x = AppendSessionRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[7]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1006,7 @@ func (x *AppendSessionRequest) String() string {
 func (*AppendSessionRequest) ProtoMessage() {}
 
 func (x *AppendSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[7]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1019,7 @@ func (x *AppendSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendSessionRequest.ProtoReflect.Descriptor instead.
 func (*AppendSessionRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AppendSessionRequest) GetAppends() []*SessionAppend {
@@ -959,7 +1048,7 @@ type SessionAppend struct {
 
 func (x *SessionAppend) Reset() {
 	*x = SessionAppend{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[8]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1060,7 @@ func (x *SessionAppend) String() string {
 func (*SessionAppend) ProtoMessage() {}
 
 func (x *SessionAppend) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[8]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1073,7 @@ func (x *SessionAppend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAppend.ProtoReflect.Descriptor instead.
 func (*SessionAppend) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionAppend) GetTag() uint64 {
@@ -1028,7 +1117,7 @@ type TraceContext struct {
 
 func (x *TraceContext) Reset() {
 	*x = TraceContext{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[9]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1129,7 @@ func (x *TraceContext) String() string {
 func (*TraceContext) ProtoMessage() {}
 
 func (x *TraceContext) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[9]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1142,7 @@ func (x *TraceContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceContext.ProtoReflect.Descriptor instead.
 func (*TraceContext) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TraceContext) GetTraceparent() string {
@@ -1081,7 +1170,7 @@ type AppendSessionResponse struct {
 
 func (x *AppendSessionResponse) Reset() {
 	*x = AppendSessionResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[10]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1182,7 @@ func (x *AppendSessionResponse) String() string {
 func (*AppendSessionResponse) ProtoMessage() {}
 
 func (x *AppendSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[10]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1195,7 @@ func (x *AppendSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendSessionResponse.ProtoReflect.Descriptor instead.
 func (*AppendSessionResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AppendSessionResponse) GetAnswers() []*SessionAnswer {
@@ -1137,7 +1226,7 @@ type SessionAnswer struct {
 
 func (x *SessionAnswer) Reset() {
 	*x = SessionAnswer{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[11]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1238,7 @@ func (x *SessionAnswer) String() string {
 func (*SessionAnswer) ProtoMessage() {}
 
 func (x *SessionAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[11]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1251,7 @@ func (x *SessionAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAnswer.ProtoReflect.Descriptor instead.
 func (*SessionAnswer) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionAnswer) GetTag() uint64 {
@@ -1237,7 +1326,7 @@ type PageHint struct {
 
 func (x *PageHint) Reset() {
 	*x = PageHint{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[12]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1338,7 @@ func (x *PageHint) String() string {
 func (*PageHint) ProtoMessage() {}
 
 func (x *PageHint) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[12]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1351,7 @@ func (x *PageHint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageHint.ProtoReflect.Descriptor instead.
 func (*PageHint) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PageHint) GetEventsMax() uint32 {
@@ -1311,7 +1400,7 @@ type ReadStreamRequest struct {
 
 func (x *ReadStreamRequest) Reset() {
 	*x = ReadStreamRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[13]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1412,7 @@ func (x *ReadStreamRequest) String() string {
 func (*ReadStreamRequest) ProtoMessage() {}
 
 func (x *ReadStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[13]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1425,7 @@ func (x *ReadStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadStreamRequest.ProtoReflect.Descriptor instead.
 func (*ReadStreamRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{13}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReadStreamRequest) GetStream() string {
@@ -1425,7 +1514,7 @@ type ReadStreamResponse struct {
 
 func (x *ReadStreamResponse) Reset() {
 	*x = ReadStreamResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[14]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1526,7 @@ func (x *ReadStreamResponse) String() string {
 func (*ReadStreamResponse) ProtoMessage() {}
 
 func (x *ReadStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[14]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1539,7 @@ func (x *ReadStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadStreamResponse.ProtoReflect.Descriptor instead.
 func (*ReadStreamResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{14}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadStreamResponse) GetEvents() []*RecordedEvent {
@@ -1496,7 +1585,7 @@ type ReadStreamHeader struct {
 
 func (x *ReadStreamHeader) Reset() {
 	*x = ReadStreamHeader{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[15]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1597,7 @@ func (x *ReadStreamHeader) String() string {
 func (*ReadStreamHeader) ProtoMessage() {}
 
 func (x *ReadStreamHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[15]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1610,7 @@ func (x *ReadStreamHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadStreamHeader.ProtoReflect.Descriptor instead.
 func (*ReadStreamHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{15}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReadStreamHeader) GetStream() string {
@@ -1581,7 +1670,7 @@ type ReadEnd struct {
 
 func (x *ReadEnd) Reset() {
 	*x = ReadEnd{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[16]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1682,7 @@ func (x *ReadEnd) String() string {
 func (*ReadEnd) ProtoMessage() {}
 
 func (x *ReadEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[16]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1695,7 @@ func (x *ReadEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadEnd.ProtoReflect.Descriptor instead.
 func (*ReadEnd) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{16}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReadEnd) GetReason() ReadEndReason {
@@ -1645,7 +1734,7 @@ type UnreadableMessage struct {
 
 func (x *UnreadableMessage) Reset() {
 	*x = UnreadableMessage{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[17]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1746,7 @@ func (x *UnreadableMessage) String() string {
 func (*UnreadableMessage) ProtoMessage() {}
 
 func (x *UnreadableMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[17]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1759,7 @@ func (x *UnreadableMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreadableMessage.ProtoReflect.Descriptor instead.
 func (*UnreadableMessage) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{17}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UnreadableMessage) GetPosition() uint64 {
@@ -1708,7 +1797,7 @@ type GetVersionRequest struct {
 
 func (x *GetVersionRequest) Reset() {
 	*x = GetVersionRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[18]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1809,7 @@ func (x *GetVersionRequest) String() string {
 func (*GetVersionRequest) ProtoMessage() {}
 
 func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[18]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1822,7 @@ func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
 func (*GetVersionRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{18}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetVersionRequest) GetStream() string {
@@ -1769,7 +1858,7 @@ type GetVersionResponse struct {
 
 func (x *GetVersionResponse) Reset() {
 	*x = GetVersionResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[19]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1870,7 @@ func (x *GetVersionResponse) String() string {
 func (*GetVersionResponse) ProtoMessage() {}
 
 func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[19]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1883,7 @@ func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
 func (*GetVersionResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{19}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetVersionResponse) GetVersion() uint64 {
@@ -1852,7 +1941,7 @@ type ReadByCorrelationRequest struct {
 
 func (x *ReadByCorrelationRequest) Reset() {
 	*x = ReadByCorrelationRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[20]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +1953,7 @@ func (x *ReadByCorrelationRequest) String() string {
 func (*ReadByCorrelationRequest) ProtoMessage() {}
 
 func (x *ReadByCorrelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[20]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +1966,7 @@ func (x *ReadByCorrelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationRequest.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReadByCorrelationRequest) GetCorrelationId() string {
@@ -1933,7 +2022,7 @@ type ReadByCorrelationResponse struct {
 
 func (x *ReadByCorrelationResponse) Reset() {
 	*x = ReadByCorrelationResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2034,7 @@ func (x *ReadByCorrelationResponse) String() string {
 func (*ReadByCorrelationResponse) ProtoMessage() {}
 
 func (x *ReadByCorrelationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2047,7 @@ func (x *ReadByCorrelationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationResponse.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReadByCorrelationResponse) GetEvents() []*RecordedEvent {
@@ -2003,7 +2092,7 @@ type ReadByCorrelationHeader struct {
 
 func (x *ReadByCorrelationHeader) Reset() {
 	*x = ReadByCorrelationHeader{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2104,7 @@ func (x *ReadByCorrelationHeader) String() string {
 func (*ReadByCorrelationHeader) ProtoMessage() {}
 
 func (x *ReadByCorrelationHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2117,7 @@ func (x *ReadByCorrelationHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationHeader.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReadByCorrelationHeader) GetPosition() uint64 {
@@ -2089,13 +2178,16 @@ type ReadAllRequest struct {
 	// patterns, all that it may read. Streams without a grant are left out as if they did not exist, and a caller without any
 	// grant of `read` reads nothing. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
 	PermittedOnly bool `protobuf:"varint,14,opt,name=permitted_only,json=permittedOnly,proto3" json:"permitted_only,omitempty"`
+	// Only events that this query selects. The position of the header is what an AppendCondition can be based on: the read
+	// has all events of the query up to there. Absent: all events.
+	Query         *Query `protobuf:"bytes,15,opt,name=query,proto3" json:"query,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReadAllRequest) Reset() {
 	*x = ReadAllRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2199,7 @@ func (x *ReadAllRequest) String() string {
 func (*ReadAllRequest) ProtoMessage() {}
 
 func (x *ReadAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2212,7 @@ func (x *ReadAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllRequest.ProtoReflect.Descriptor instead.
 func (*ReadAllRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReadAllRequest) GetPatterns() []string {
@@ -2221,6 +2313,13 @@ func (x *ReadAllRequest) GetPermittedOnly() bool {
 	return false
 }
 
+func (x *ReadAllRequest) GetQuery() *Query {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
 // ReadAllResponse is one message of a read. The first one has `header`, the last one has `end`, and each may have events.
 type ReadAllResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2242,7 +2341,7 @@ type ReadAllResponse struct {
 
 func (x *ReadAllResponse) Reset() {
 	*x = ReadAllResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2353,7 @@ func (x *ReadAllResponse) String() string {
 func (*ReadAllResponse) ProtoMessage() {}
 
 func (x *ReadAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2366,7 @@ func (x *ReadAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllResponse.ProtoReflect.Descriptor instead.
 func (*ReadAllResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReadAllResponse) GetEvents() []*RecordedEvent {
@@ -2318,7 +2417,7 @@ type ReadAllHeader struct {
 
 func (x *ReadAllHeader) Reset() {
 	*x = ReadAllHeader{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2429,7 @@ func (x *ReadAllHeader) String() string {
 func (*ReadAllHeader) ProtoMessage() {}
 
 func (x *ReadAllHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2442,7 @@ func (x *ReadAllHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllHeader.ProtoReflect.Descriptor instead.
 func (*ReadAllHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadAllHeader) GetPosition() uint64 {
@@ -2407,13 +2506,15 @@ type SubscribeRequest struct {
 	// would look alive, and would not learn of a grant that comes later. When one of the grants is gone, the subscription ends
 	// with PERMISSION_DENIED. False: a pattern that no single grant contains is refused with PERMISSION_DENIED.
 	PermittedOnly bool `protobuf:"varint,15,opt,name=permitted_only,json=permittedOnly,proto3" json:"permitted_only,omitempty"`
+	// Only events that this query selects. Absent: all events.
+	Query         *Query `protobuf:"bytes,16,opt,name=query,proto3" json:"query,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2526,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2539,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubscribeRequest) GetStream() string {
@@ -2546,6 +2647,13 @@ func (x *SubscribeRequest) GetPermittedOnly() bool {
 	return false
 }
 
+func (x *SubscribeRequest) GetQuery() *Query {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
 // SubscribeResponse is one message of a subscription: events or one notice. The first message is a checkpoint with the
 // position at which the subscription begins, or without one if it begins within a commit.
 type SubscribeResponse struct {
@@ -2580,7 +2688,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2700,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2713,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubscribeResponse) GetEvents() []*RecordedEvent {
@@ -2736,7 +2844,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2856,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2869,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{29}
 }
 
 // Heartbeat comes as often as requested.
@@ -2777,7 +2885,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2789,7 +2897,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2802,7 +2910,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Heartbeat) GetHeadPosition() uint64 {
@@ -2828,7 +2936,7 @@ type CaughtUp struct {
 
 func (x *CaughtUp) Reset() {
 	*x = CaughtUp{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2948,7 @@ func (x *CaughtUp) String() string {
 func (*CaughtUp) ProtoMessage() {}
 
 func (x *CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2961,7 @@ func (x *CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaughtUp.ProtoReflect.Descriptor instead.
 func (*CaughtUp) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{31}
 }
 
 // FellBehind says that the subscription is no longer live.
@@ -2865,7 +2973,7 @@ type FellBehind struct {
 
 func (x *FellBehind) Reset() {
 	*x = FellBehind{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +2985,7 @@ func (x *FellBehind) String() string {
 func (*FellBehind) ProtoMessage() {}
 
 func (x *FellBehind) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +2998,7 @@ func (x *FellBehind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FellBehind.ProtoReflect.Descriptor instead.
 func (*FellBehind) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{32}
 }
 
 // Draining says that the subscription is about to end.
@@ -2902,7 +3010,7 @@ type Draining struct {
 
 func (x *Draining) Reset() {
 	*x = Draining{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2914,7 +3022,7 @@ func (x *Draining) String() string {
 func (*Draining) ProtoMessage() {}
 
 func (x *Draining) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2927,7 +3035,7 @@ func (x *Draining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draining.ProtoReflect.Descriptor instead.
 func (*Draining) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{33}
 }
 
 // ListStreamsRequest asks for the names of streams.
@@ -2950,7 +3058,7 @@ type ListStreamsRequest struct {
 
 func (x *ListStreamsRequest) Reset() {
 	*x = ListStreamsRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3070,7 @@ func (x *ListStreamsRequest) String() string {
 func (*ListStreamsRequest) ProtoMessage() {}
 
 func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3083,7 @@ func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListStreamsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListStreamsRequest) GetPattern() string {
@@ -3024,7 +3132,7 @@ type ListStreamsResponse struct {
 
 func (x *ListStreamsResponse) Reset() {
 	*x = ListStreamsResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3036,7 +3144,7 @@ func (x *ListStreamsResponse) String() string {
 func (*ListStreamsResponse) ProtoMessage() {}
 
 func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3049,7 +3157,7 @@ func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListStreamsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListStreamsResponse) GetStreams() []*StreamSummary {
@@ -3084,7 +3192,7 @@ type StreamSummary struct {
 
 func (x *StreamSummary) Reset() {
 	*x = StreamSummary{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3096,7 +3204,7 @@ func (x *StreamSummary) String() string {
 func (*StreamSummary) ProtoMessage() {}
 
 func (x *StreamSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3109,7 +3217,7 @@ func (x *StreamSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSummary.ProtoReflect.Descriptor instead.
 func (*StreamSummary) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StreamSummary) GetStream() string {
@@ -3177,7 +3285,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3189,7 +3297,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3202,7 +3310,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{37}
 }
 
 // GetServerInfoResponse describes the gateway and the store behind it.
@@ -3226,7 +3334,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3238,7 +3346,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3251,7 +3359,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{37}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -3319,7 +3427,7 @@ type AccessInfo struct {
 
 func (x *AccessInfo) Reset() {
 	*x = AccessInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3331,7 +3439,7 @@ func (x *AccessInfo) String() string {
 func (*AccessInfo) ProtoMessage() {}
 
 func (x *AccessInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3344,7 +3452,7 @@ func (x *AccessInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessInfo.ProtoReflect.Descriptor instead.
 func (*AccessInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{38}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AccessInfo) GetControlled() bool {
@@ -3423,7 +3531,7 @@ type AuthFileInfo struct {
 
 func (x *AuthFileInfo) Reset() {
 	*x = AuthFileInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3543,7 @@ func (x *AuthFileInfo) String() string {
 func (*AuthFileInfo) ProtoMessage() {}
 
 func (x *AuthFileInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3556,7 @@ func (x *AuthFileInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthFileInfo.ProtoReflect.Descriptor instead.
 func (*AuthFileInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{39}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AuthFileInfo) GetGeneration() uint64 {
@@ -3527,7 +3635,7 @@ type ExpiringToken struct {
 
 func (x *ExpiringToken) Reset() {
 	*x = ExpiringToken{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3539,7 +3647,7 @@ func (x *ExpiringToken) String() string {
 func (*ExpiringToken) ProtoMessage() {}
 
 func (x *ExpiringToken) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3552,7 +3660,7 @@ func (x *ExpiringToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpiringToken.ProtoReflect.Descriptor instead.
 func (*ExpiringToken) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{40}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExpiringToken) GetId() string {
@@ -3615,7 +3723,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3627,7 +3735,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3640,7 +3748,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{41}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StoreInfo) GetName() string {
@@ -3787,7 +3895,7 @@ type LogFindings struct {
 
 func (x *LogFindings) Reset() {
 	*x = LogFindings{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +3907,7 @@ func (x *LogFindings) String() string {
 func (*LogFindings) ProtoMessage() {}
 
 func (x *LogFindings) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +3920,7 @@ func (x *LogFindings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogFindings.ProtoReflect.Descriptor instead.
 func (*LogFindings) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{42}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *LogFindings) GetLostMessages() uint64 {
@@ -3883,7 +3991,7 @@ type ReplicaInfo struct {
 
 func (x *ReplicaInfo) Reset() {
 	*x = ReplicaInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3895,7 +4003,7 @@ func (x *ReplicaInfo) String() string {
 func (*ReplicaInfo) ProtoMessage() {}
 
 func (x *ReplicaInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3908,7 +4016,7 @@ func (x *ReplicaInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicaInfo.ProtoReflect.Descriptor instead.
 func (*ReplicaInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{43}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReplicaInfo) GetName() string {
@@ -3965,7 +4073,7 @@ type LogReplica struct {
 
 func (x *LogReplica) Reset() {
 	*x = LogReplica{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4085,7 @@ func (x *LogReplica) String() string {
 func (*LogReplica) ProtoMessage() {}
 
 func (x *LogReplica) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4098,7 @@ func (x *LogReplica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogReplica.ProtoReflect.Descriptor instead.
 func (*LogReplica) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{44}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LogReplica) GetPosition() uint64 {
@@ -4090,7 +4198,7 @@ type ServerLimits struct {
 
 func (x *ServerLimits) Reset() {
 	*x = ServerLimits{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4102,7 +4210,7 @@ func (x *ServerLimits) String() string {
 func (*ServerLimits) ProtoMessage() {}
 
 func (x *ServerLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4115,7 +4223,7 @@ func (x *ServerLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerLimits.ProtoReflect.Descriptor instead.
 func (*ServerLimits) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{45}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ServerLimits) GetAppendEventsMax() uint32 {
@@ -4297,7 +4405,7 @@ var File_sluice_v1_event_store_service_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\n" +
-	"#sluice/v1/event_store_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xfc\x01\n" +
+	"#sluice/v1/event_store_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xb6\x02\n" +
 	"\rAppendRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x06events\x18\x02 \x03(\v2\x10.sluice.v1.EventR\x06events\x12.\n" +
@@ -4305,8 +4413,13 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\n" +
 	"must_exist\x18\x06 \x01(\bR\tmustExist\x12\x1b\n" +
 	"\tcommit_id\x18\x04 \x01(\tR\bcommitId\x12(\n" +
-	"\x10with_commit_time\x18\x05 \x01(\bR\x0ewithCommitTimeB\x13\n" +
-	"\x11_expected_version\"\xe1\x01\n" +
+	"\x10with_commit_time\x18\x05 \x01(\bR\x0ewithCommitTime\x128\n" +
+	"\tcondition\x18\a \x01(\v2\x1a.sluice.v1.AppendConditionR\tconditionB\x13\n" +
+	"\x11_expected_version\"\x85\x01\n" +
+	"\x0fAppendCondition\x12&\n" +
+	"\x05query\x18\x01 \x01(\v2\x10.sluice.v1.QueryR\x05query\x12%\n" +
+	"\x0eafter_position\x18\x02 \x01(\x04R\rafterPosition\x12#\n" +
+	"\rwithin_stream\x18\x03 \x01(\tR\fwithinStream\"\xe1\x01\n" +
 	"\x0eAppendResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12#\n" +
 	"\rfirst_version\x18\x02 \x01(\x04R\ffirstVersion\x12\x1a\n" +
@@ -4314,11 +4427,12 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\vcommit_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"commitTime\x12\x1a\n" +
 	"\breplayed\x18\x05 \x01(\bR\breplayed\x12\x1b\n" +
-	"\tcommit_id\x18\x06 \x01(\tR\bcommitId\"\x95\x01\n" +
+	"\tcommit_id\x18\x06 \x01(\tR\bcommitId\"\xcf\x01\n" +
 	"\x12AppendMultiRequest\x121\n" +
 	"\aappends\x18\x01 \x03(\v2\x17.sluice.v1.StreamAppendR\aappends\x12/\n" +
 	"\x06checks\x18\x02 \x03(\v2\x17.sluice.v1.VersionCheckR\x06checks\x12\x1b\n" +
-	"\tcommit_id\x18\x03 \x01(\tR\bcommitId\"\xb4\x01\n" +
+	"\tcommit_id\x18\x03 \x01(\tR\bcommitId\x128\n" +
+	"\tcondition\x18\x04 \x01(\v2\x1a.sluice.v1.AppendConditionR\tcondition\"\xb4\x01\n" +
 	"\fStreamAppend\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x06events\x18\x02 \x03(\v2\x10.sluice.v1.EventR\x06events\x12.\n" +
@@ -4428,7 +4542,7 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"unreadable\"a\n" +
 	"\x17ReadByCorrelationHeader\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12*\n" +
-	"\x11limited_to_grants\x18\x02 \x01(\bR\x0flimitedToGrants\"\xe6\x04\n" +
+	"\x11limited_to_grants\x18\x02 \x01(\bR\x0flimitedToGrants\"\x8e\x05\n" +
 	"\x0eReadAllRequest\x12\x1a\n" +
 	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12*\n" +
 	"\x0eafter_position\x18\x02 \x01(\x04H\x00R\rafterPosition\x88\x01\x01\x12$\n" +
@@ -4447,7 +4561,8 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	" \x01(\v2\x13.sluice.v1.PageHintR\x04page\x12'\n" +
 	"\x0fskip_unreadable\x18\v \x01(\bR\x0eskipUnreadable\x12\x19\n" +
 	"\bstore_id\x18\f \x01(\tR\astoreId\x12%\n" +
-	"\x0epermitted_only\x18\x0e \x01(\bR\rpermittedOnlyB\x11\n" +
+	"\x0epermitted_only\x18\x0e \x01(\bR\rpermittedOnly\x12&\n" +
+	"\x05query\x18\x0f \x01(\v2\x10.sluice.v1.QueryR\x05queryB\x11\n" +
 	"\x0f_after_positionB\x0e\n" +
 	"\f_after_count\"\x87\x02\n" +
 	"\x0fReadAllResponse\x120\n" +
@@ -4461,7 +4576,7 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\t_position\"F\n" +
 	"\rReadAllHeader\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x19\n" +
-	"\bstore_id\x18\x02 \x01(\tR\astoreId\"\xa4\x05\n" +
+	"\bstore_id\x18\x02 \x01(\tR\astoreId\"\xcc\x05\n" +
 	"\x10SubscribeRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1a\n" +
 	"\bpatterns\x18\x02 \x03(\tR\bpatterns\x12*\n" +
@@ -4480,7 +4595,8 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x04page\x18\v \x01(\v2\x13.sluice.v1.PageHintR\x04page\x12'\n" +
 	"\x0fskip_unreadable\x18\f \x01(\bR\x0eskipUnreadable\x12\x19\n" +
 	"\bstore_id\x18\r \x01(\tR\astoreId\x12%\n" +
-	"\x0epermitted_only\x18\x0f \x01(\bR\rpermittedOnlyB\x11\n" +
+	"\x0epermitted_only\x18\x0f \x01(\bR\rpermittedOnly\x12&\n" +
+	"\x05query\x18\x10 \x01(\v2\x10.sluice.v1.QueryR\x05queryB\x11\n" +
 	"\x0f_after_positionB\x0e\n" +
 	"\f_after_countB\x10\n" +
 	"\x0e_after_version\"\xe6\x03\n" +
@@ -4697,7 +4813,7 @@ func file_sluice_v1_event_store_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_event_store_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_sluice_v1_event_store_service_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_sluice_v1_event_store_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_sluice_v1_event_store_service_proto_goTypes = []any{
 	(Direction)(0),                    // 0: sluice.v1.Direction
 	(Consistency)(0),                  // 1: sluice.v1.Consistency
@@ -4706,151 +4822,158 @@ var file_sluice_v1_event_store_service_proto_goTypes = []any{
 	(ReflectionMode)(0),               // 4: sluice.v1.ReflectionMode
 	(Durability)(0),                   // 5: sluice.v1.Durability
 	(*AppendRequest)(nil),             // 6: sluice.v1.AppendRequest
-	(*AppendResponse)(nil),            // 7: sluice.v1.AppendResponse
-	(*AppendMultiRequest)(nil),        // 8: sluice.v1.AppendMultiRequest
-	(*StreamAppend)(nil),              // 9: sluice.v1.StreamAppend
-	(*VersionCheck)(nil),              // 10: sluice.v1.VersionCheck
-	(*AppendMultiResponse)(nil),       // 11: sluice.v1.AppendMultiResponse
-	(*StreamAppended)(nil),            // 12: sluice.v1.StreamAppended
-	(*AppendSessionRequest)(nil),      // 13: sluice.v1.AppendSessionRequest
-	(*SessionAppend)(nil),             // 14: sluice.v1.SessionAppend
-	(*TraceContext)(nil),              // 15: sluice.v1.TraceContext
-	(*AppendSessionResponse)(nil),     // 16: sluice.v1.AppendSessionResponse
-	(*SessionAnswer)(nil),             // 17: sluice.v1.SessionAnswer
-	(*PageHint)(nil),                  // 18: sluice.v1.PageHint
-	(*ReadStreamRequest)(nil),         // 19: sluice.v1.ReadStreamRequest
-	(*ReadStreamResponse)(nil),        // 20: sluice.v1.ReadStreamResponse
-	(*ReadStreamHeader)(nil),          // 21: sluice.v1.ReadStreamHeader
-	(*ReadEnd)(nil),                   // 22: sluice.v1.ReadEnd
-	(*UnreadableMessage)(nil),         // 23: sluice.v1.UnreadableMessage
-	(*GetVersionRequest)(nil),         // 24: sluice.v1.GetVersionRequest
-	(*GetVersionResponse)(nil),        // 25: sluice.v1.GetVersionResponse
-	(*ReadByCorrelationRequest)(nil),  // 26: sluice.v1.ReadByCorrelationRequest
-	(*ReadByCorrelationResponse)(nil), // 27: sluice.v1.ReadByCorrelationResponse
-	(*ReadByCorrelationHeader)(nil),   // 28: sluice.v1.ReadByCorrelationHeader
-	(*ReadAllRequest)(nil),            // 29: sluice.v1.ReadAllRequest
-	(*ReadAllResponse)(nil),           // 30: sluice.v1.ReadAllResponse
-	(*ReadAllHeader)(nil),             // 31: sluice.v1.ReadAllHeader
-	(*SubscribeRequest)(nil),          // 32: sluice.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),         // 33: sluice.v1.SubscribeResponse
-	(*Checkpoint)(nil),                // 34: sluice.v1.Checkpoint
-	(*Heartbeat)(nil),                 // 35: sluice.v1.Heartbeat
-	(*CaughtUp)(nil),                  // 36: sluice.v1.CaughtUp
-	(*FellBehind)(nil),                // 37: sluice.v1.FellBehind
-	(*Draining)(nil),                  // 38: sluice.v1.Draining
-	(*ListStreamsRequest)(nil),        // 39: sluice.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),       // 40: sluice.v1.ListStreamsResponse
-	(*StreamSummary)(nil),             // 41: sluice.v1.StreamSummary
-	(*GetServerInfoRequest)(nil),      // 42: sluice.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),     // 43: sluice.v1.GetServerInfoResponse
-	(*AccessInfo)(nil),                // 44: sluice.v1.AccessInfo
-	(*AuthFileInfo)(nil),              // 45: sluice.v1.AuthFileInfo
-	(*ExpiringToken)(nil),             // 46: sluice.v1.ExpiringToken
-	(*StoreInfo)(nil),                 // 47: sluice.v1.StoreInfo
-	(*LogFindings)(nil),               // 48: sluice.v1.LogFindings
-	(*ReplicaInfo)(nil),               // 49: sluice.v1.ReplicaInfo
-	(*LogReplica)(nil),                // 50: sluice.v1.LogReplica
-	(*ServerLimits)(nil),              // 51: sluice.v1.ServerLimits
-	(*Event)(nil),                     // 52: sluice.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 53: google.protobuf.Timestamp
-	(*status.Status)(nil),             // 54: google.rpc.Status
-	(*RecordedEvent)(nil),             // 55: sluice.v1.RecordedEvent
-	(*durationpb.Duration)(nil),       // 56: google.protobuf.Duration
+	(*AppendCondition)(nil),           // 7: sluice.v1.AppendCondition
+	(*AppendResponse)(nil),            // 8: sluice.v1.AppendResponse
+	(*AppendMultiRequest)(nil),        // 9: sluice.v1.AppendMultiRequest
+	(*StreamAppend)(nil),              // 10: sluice.v1.StreamAppend
+	(*VersionCheck)(nil),              // 11: sluice.v1.VersionCheck
+	(*AppendMultiResponse)(nil),       // 12: sluice.v1.AppendMultiResponse
+	(*StreamAppended)(nil),            // 13: sluice.v1.StreamAppended
+	(*AppendSessionRequest)(nil),      // 14: sluice.v1.AppendSessionRequest
+	(*SessionAppend)(nil),             // 15: sluice.v1.SessionAppend
+	(*TraceContext)(nil),              // 16: sluice.v1.TraceContext
+	(*AppendSessionResponse)(nil),     // 17: sluice.v1.AppendSessionResponse
+	(*SessionAnswer)(nil),             // 18: sluice.v1.SessionAnswer
+	(*PageHint)(nil),                  // 19: sluice.v1.PageHint
+	(*ReadStreamRequest)(nil),         // 20: sluice.v1.ReadStreamRequest
+	(*ReadStreamResponse)(nil),        // 21: sluice.v1.ReadStreamResponse
+	(*ReadStreamHeader)(nil),          // 22: sluice.v1.ReadStreamHeader
+	(*ReadEnd)(nil),                   // 23: sluice.v1.ReadEnd
+	(*UnreadableMessage)(nil),         // 24: sluice.v1.UnreadableMessage
+	(*GetVersionRequest)(nil),         // 25: sluice.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),        // 26: sluice.v1.GetVersionResponse
+	(*ReadByCorrelationRequest)(nil),  // 27: sluice.v1.ReadByCorrelationRequest
+	(*ReadByCorrelationResponse)(nil), // 28: sluice.v1.ReadByCorrelationResponse
+	(*ReadByCorrelationHeader)(nil),   // 29: sluice.v1.ReadByCorrelationHeader
+	(*ReadAllRequest)(nil),            // 30: sluice.v1.ReadAllRequest
+	(*ReadAllResponse)(nil),           // 31: sluice.v1.ReadAllResponse
+	(*ReadAllHeader)(nil),             // 32: sluice.v1.ReadAllHeader
+	(*SubscribeRequest)(nil),          // 33: sluice.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),         // 34: sluice.v1.SubscribeResponse
+	(*Checkpoint)(nil),                // 35: sluice.v1.Checkpoint
+	(*Heartbeat)(nil),                 // 36: sluice.v1.Heartbeat
+	(*CaughtUp)(nil),                  // 37: sluice.v1.CaughtUp
+	(*FellBehind)(nil),                // 38: sluice.v1.FellBehind
+	(*Draining)(nil),                  // 39: sluice.v1.Draining
+	(*ListStreamsRequest)(nil),        // 40: sluice.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),       // 41: sluice.v1.ListStreamsResponse
+	(*StreamSummary)(nil),             // 42: sluice.v1.StreamSummary
+	(*GetServerInfoRequest)(nil),      // 43: sluice.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),     // 44: sluice.v1.GetServerInfoResponse
+	(*AccessInfo)(nil),                // 45: sluice.v1.AccessInfo
+	(*AuthFileInfo)(nil),              // 46: sluice.v1.AuthFileInfo
+	(*ExpiringToken)(nil),             // 47: sluice.v1.ExpiringToken
+	(*StoreInfo)(nil),                 // 48: sluice.v1.StoreInfo
+	(*LogFindings)(nil),               // 49: sluice.v1.LogFindings
+	(*ReplicaInfo)(nil),               // 50: sluice.v1.ReplicaInfo
+	(*LogReplica)(nil),                // 51: sluice.v1.LogReplica
+	(*ServerLimits)(nil),              // 52: sluice.v1.ServerLimits
+	(*Event)(nil),                     // 53: sluice.v1.Event
+	(*Query)(nil),                     // 54: sluice.v1.Query
+	(*timestamppb.Timestamp)(nil),     // 55: google.protobuf.Timestamp
+	(*status.Status)(nil),             // 56: google.rpc.Status
+	(*RecordedEvent)(nil),             // 57: sluice.v1.RecordedEvent
+	(*durationpb.Duration)(nil),       // 58: google.protobuf.Duration
 }
 var file_sluice_v1_event_store_service_proto_depIdxs = []int32{
-	52, // 0: sluice.v1.AppendRequest.events:type_name -> sluice.v1.Event
-	53, // 1: sluice.v1.AppendResponse.commit_time:type_name -> google.protobuf.Timestamp
-	9,  // 2: sluice.v1.AppendMultiRequest.appends:type_name -> sluice.v1.StreamAppend
-	10, // 3: sluice.v1.AppendMultiRequest.checks:type_name -> sluice.v1.VersionCheck
-	52, // 4: sluice.v1.StreamAppend.events:type_name -> sluice.v1.Event
-	12, // 5: sluice.v1.AppendMultiResponse.streams:type_name -> sluice.v1.StreamAppended
-	14, // 6: sluice.v1.AppendSessionRequest.appends:type_name -> sluice.v1.SessionAppend
-	6,  // 7: sluice.v1.SessionAppend.append:type_name -> sluice.v1.AppendRequest
-	15, // 8: sluice.v1.SessionAppend.trace_context:type_name -> sluice.v1.TraceContext
-	17, // 9: sluice.v1.AppendSessionResponse.answers:type_name -> sluice.v1.SessionAnswer
-	7,  // 10: sluice.v1.SessionAnswer.result:type_name -> sluice.v1.AppendResponse
-	54, // 11: sluice.v1.SessionAnswer.error:type_name -> google.rpc.Status
-	0,  // 12: sluice.v1.ReadStreamRequest.direction:type_name -> sluice.v1.Direction
-	53, // 13: sluice.v1.ReadStreamRequest.from_time:type_name -> google.protobuf.Timestamp
-	53, // 14: sluice.v1.ReadStreamRequest.to_time:type_name -> google.protobuf.Timestamp
-	18, // 15: sluice.v1.ReadStreamRequest.page:type_name -> sluice.v1.PageHint
-	1,  // 16: sluice.v1.ReadStreamRequest.consistency:type_name -> sluice.v1.Consistency
-	55, // 17: sluice.v1.ReadStreamResponse.events:type_name -> sluice.v1.RecordedEvent
-	21, // 18: sluice.v1.ReadStreamResponse.header:type_name -> sluice.v1.ReadStreamHeader
-	22, // 19: sluice.v1.ReadStreamResponse.end:type_name -> sluice.v1.ReadEnd
-	53, // 20: sluice.v1.ReadStreamHeader.commit_time:type_name -> google.protobuf.Timestamp
-	2,  // 21: sluice.v1.ReadStreamHeader.state:type_name -> sluice.v1.StreamState
-	3,  // 22: sluice.v1.ReadEnd.reason:type_name -> sluice.v1.ReadEndReason
-	53, // 23: sluice.v1.GetVersionRequest.as_of:type_name -> google.protobuf.Timestamp
-	53, // 24: sluice.v1.GetVersionResponse.commit_time:type_name -> google.protobuf.Timestamp
-	2,  // 25: sluice.v1.GetVersionResponse.state:type_name -> sluice.v1.StreamState
-	18, // 26: sluice.v1.ReadByCorrelationRequest.page:type_name -> sluice.v1.PageHint
-	55, // 27: sluice.v1.ReadByCorrelationResponse.events:type_name -> sluice.v1.RecordedEvent
-	28, // 28: sluice.v1.ReadByCorrelationResponse.header:type_name -> sluice.v1.ReadByCorrelationHeader
-	22, // 29: sluice.v1.ReadByCorrelationResponse.end:type_name -> sluice.v1.ReadEnd
-	23, // 30: sluice.v1.ReadByCorrelationResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	0,  // 31: sluice.v1.ReadAllRequest.direction:type_name -> sluice.v1.Direction
-	53, // 32: sluice.v1.ReadAllRequest.from_time:type_name -> google.protobuf.Timestamp
-	53, // 33: sluice.v1.ReadAllRequest.to_time:type_name -> google.protobuf.Timestamp
-	18, // 34: sluice.v1.ReadAllRequest.page:type_name -> sluice.v1.PageHint
-	55, // 35: sluice.v1.ReadAllResponse.events:type_name -> sluice.v1.RecordedEvent
-	31, // 36: sluice.v1.ReadAllResponse.header:type_name -> sluice.v1.ReadAllHeader
-	22, // 37: sluice.v1.ReadAllResponse.end:type_name -> sluice.v1.ReadEnd
-	23, // 38: sluice.v1.ReadAllResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	53, // 39: sluice.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	56, // 40: sluice.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	18, // 41: sluice.v1.SubscribeRequest.page:type_name -> sluice.v1.PageHint
-	55, // 42: sluice.v1.SubscribeResponse.events:type_name -> sluice.v1.RecordedEvent
-	34, // 43: sluice.v1.SubscribeResponse.checkpoint:type_name -> sluice.v1.Checkpoint
-	35, // 44: sluice.v1.SubscribeResponse.heartbeat:type_name -> sluice.v1.Heartbeat
-	36, // 45: sluice.v1.SubscribeResponse.caught_up:type_name -> sluice.v1.CaughtUp
-	37, // 46: sluice.v1.SubscribeResponse.fell_behind:type_name -> sluice.v1.FellBehind
-	38, // 47: sluice.v1.SubscribeResponse.draining:type_name -> sluice.v1.Draining
-	23, // 48: sluice.v1.SubscribeResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	41, // 49: sluice.v1.ListStreamsResponse.streams:type_name -> sluice.v1.StreamSummary
-	53, // 50: sluice.v1.StreamSummary.commit_time:type_name -> google.protobuf.Timestamp
-	2,  // 51: sluice.v1.StreamSummary.state:type_name -> sluice.v1.StreamState
-	47, // 52: sluice.v1.GetServerInfoResponse.store:type_name -> sluice.v1.StoreInfo
-	51, // 53: sluice.v1.GetServerInfoResponse.limits:type_name -> sluice.v1.ServerLimits
-	50, // 54: sluice.v1.GetServerInfoResponse.replica:type_name -> sluice.v1.LogReplica
-	44, // 55: sluice.v1.GetServerInfoResponse.access:type_name -> sluice.v1.AccessInfo
-	4,  // 56: sluice.v1.AccessInfo.reflection:type_name -> sluice.v1.ReflectionMode
-	45, // 57: sluice.v1.AccessInfo.auth_file:type_name -> sluice.v1.AuthFileInfo
-	46, // 58: sluice.v1.AuthFileInfo.tokens_expiring:type_name -> sluice.v1.ExpiringToken
-	53, // 59: sluice.v1.ExpiringToken.expires_time:type_name -> google.protobuf.Timestamp
-	5,  // 60: sluice.v1.StoreInfo.durability:type_name -> sluice.v1.Durability
-	49, // 61: sluice.v1.StoreInfo.replica_infos:type_name -> sluice.v1.ReplicaInfo
-	48, // 62: sluice.v1.StoreInfo.log:type_name -> sluice.v1.LogFindings
-	23, // 63: sluice.v1.LogFindings.unreadable:type_name -> sluice.v1.UnreadableMessage
-	56, // 64: sluice.v1.ServerLimits.append_timeout:type_name -> google.protobuf.Duration
-	56, // 65: sluice.v1.ServerLimits.heartbeat_interval_min:type_name -> google.protobuf.Duration
-	56, // 66: sluice.v1.ServerLimits.heartbeat_interval_max:type_name -> google.protobuf.Duration
-	56, // 67: sluice.v1.ServerLimits.read_stall_timeout:type_name -> google.protobuf.Duration
-	6,  // 68: sluice.v1.EventStoreService.Append:input_type -> sluice.v1.AppendRequest
-	13, // 69: sluice.v1.EventStoreService.AppendSession:input_type -> sluice.v1.AppendSessionRequest
-	8,  // 70: sluice.v1.EventStoreService.AppendMulti:input_type -> sluice.v1.AppendMultiRequest
-	19, // 71: sluice.v1.EventStoreService.ReadStream:input_type -> sluice.v1.ReadStreamRequest
-	24, // 72: sluice.v1.EventStoreService.GetVersion:input_type -> sluice.v1.GetVersionRequest
-	26, // 73: sluice.v1.EventStoreService.ReadByCorrelation:input_type -> sluice.v1.ReadByCorrelationRequest
-	29, // 74: sluice.v1.EventStoreService.ReadAll:input_type -> sluice.v1.ReadAllRequest
-	32, // 75: sluice.v1.EventStoreService.Subscribe:input_type -> sluice.v1.SubscribeRequest
-	39, // 76: sluice.v1.EventStoreService.ListStreams:input_type -> sluice.v1.ListStreamsRequest
-	42, // 77: sluice.v1.EventStoreService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
-	7,  // 78: sluice.v1.EventStoreService.Append:output_type -> sluice.v1.AppendResponse
-	16, // 79: sluice.v1.EventStoreService.AppendSession:output_type -> sluice.v1.AppendSessionResponse
-	11, // 80: sluice.v1.EventStoreService.AppendMulti:output_type -> sluice.v1.AppendMultiResponse
-	20, // 81: sluice.v1.EventStoreService.ReadStream:output_type -> sluice.v1.ReadStreamResponse
-	25, // 82: sluice.v1.EventStoreService.GetVersion:output_type -> sluice.v1.GetVersionResponse
-	27, // 83: sluice.v1.EventStoreService.ReadByCorrelation:output_type -> sluice.v1.ReadByCorrelationResponse
-	30, // 84: sluice.v1.EventStoreService.ReadAll:output_type -> sluice.v1.ReadAllResponse
-	33, // 85: sluice.v1.EventStoreService.Subscribe:output_type -> sluice.v1.SubscribeResponse
-	40, // 86: sluice.v1.EventStoreService.ListStreams:output_type -> sluice.v1.ListStreamsResponse
-	43, // 87: sluice.v1.EventStoreService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	78, // [78:88] is the sub-list for method output_type
-	68, // [68:78] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	53, // 0: sluice.v1.AppendRequest.events:type_name -> sluice.v1.Event
+	7,  // 1: sluice.v1.AppendRequest.condition:type_name -> sluice.v1.AppendCondition
+	54, // 2: sluice.v1.AppendCondition.query:type_name -> sluice.v1.Query
+	55, // 3: sluice.v1.AppendResponse.commit_time:type_name -> google.protobuf.Timestamp
+	10, // 4: sluice.v1.AppendMultiRequest.appends:type_name -> sluice.v1.StreamAppend
+	11, // 5: sluice.v1.AppendMultiRequest.checks:type_name -> sluice.v1.VersionCheck
+	7,  // 6: sluice.v1.AppendMultiRequest.condition:type_name -> sluice.v1.AppendCondition
+	53, // 7: sluice.v1.StreamAppend.events:type_name -> sluice.v1.Event
+	13, // 8: sluice.v1.AppendMultiResponse.streams:type_name -> sluice.v1.StreamAppended
+	15, // 9: sluice.v1.AppendSessionRequest.appends:type_name -> sluice.v1.SessionAppend
+	6,  // 10: sluice.v1.SessionAppend.append:type_name -> sluice.v1.AppendRequest
+	16, // 11: sluice.v1.SessionAppend.trace_context:type_name -> sluice.v1.TraceContext
+	18, // 12: sluice.v1.AppendSessionResponse.answers:type_name -> sluice.v1.SessionAnswer
+	8,  // 13: sluice.v1.SessionAnswer.result:type_name -> sluice.v1.AppendResponse
+	56, // 14: sluice.v1.SessionAnswer.error:type_name -> google.rpc.Status
+	0,  // 15: sluice.v1.ReadStreamRequest.direction:type_name -> sluice.v1.Direction
+	55, // 16: sluice.v1.ReadStreamRequest.from_time:type_name -> google.protobuf.Timestamp
+	55, // 17: sluice.v1.ReadStreamRequest.to_time:type_name -> google.protobuf.Timestamp
+	19, // 18: sluice.v1.ReadStreamRequest.page:type_name -> sluice.v1.PageHint
+	1,  // 19: sluice.v1.ReadStreamRequest.consistency:type_name -> sluice.v1.Consistency
+	57, // 20: sluice.v1.ReadStreamResponse.events:type_name -> sluice.v1.RecordedEvent
+	22, // 21: sluice.v1.ReadStreamResponse.header:type_name -> sluice.v1.ReadStreamHeader
+	23, // 22: sluice.v1.ReadStreamResponse.end:type_name -> sluice.v1.ReadEnd
+	55, // 23: sluice.v1.ReadStreamHeader.commit_time:type_name -> google.protobuf.Timestamp
+	2,  // 24: sluice.v1.ReadStreamHeader.state:type_name -> sluice.v1.StreamState
+	3,  // 25: sluice.v1.ReadEnd.reason:type_name -> sluice.v1.ReadEndReason
+	55, // 26: sluice.v1.GetVersionRequest.as_of:type_name -> google.protobuf.Timestamp
+	55, // 27: sluice.v1.GetVersionResponse.commit_time:type_name -> google.protobuf.Timestamp
+	2,  // 28: sluice.v1.GetVersionResponse.state:type_name -> sluice.v1.StreamState
+	19, // 29: sluice.v1.ReadByCorrelationRequest.page:type_name -> sluice.v1.PageHint
+	57, // 30: sluice.v1.ReadByCorrelationResponse.events:type_name -> sluice.v1.RecordedEvent
+	29, // 31: sluice.v1.ReadByCorrelationResponse.header:type_name -> sluice.v1.ReadByCorrelationHeader
+	23, // 32: sluice.v1.ReadByCorrelationResponse.end:type_name -> sluice.v1.ReadEnd
+	24, // 33: sluice.v1.ReadByCorrelationResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	0,  // 34: sluice.v1.ReadAllRequest.direction:type_name -> sluice.v1.Direction
+	55, // 35: sluice.v1.ReadAllRequest.from_time:type_name -> google.protobuf.Timestamp
+	55, // 36: sluice.v1.ReadAllRequest.to_time:type_name -> google.protobuf.Timestamp
+	19, // 37: sluice.v1.ReadAllRequest.page:type_name -> sluice.v1.PageHint
+	54, // 38: sluice.v1.ReadAllRequest.query:type_name -> sluice.v1.Query
+	57, // 39: sluice.v1.ReadAllResponse.events:type_name -> sluice.v1.RecordedEvent
+	32, // 40: sluice.v1.ReadAllResponse.header:type_name -> sluice.v1.ReadAllHeader
+	23, // 41: sluice.v1.ReadAllResponse.end:type_name -> sluice.v1.ReadEnd
+	24, // 42: sluice.v1.ReadAllResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	55, // 43: sluice.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	58, // 44: sluice.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	19, // 45: sluice.v1.SubscribeRequest.page:type_name -> sluice.v1.PageHint
+	54, // 46: sluice.v1.SubscribeRequest.query:type_name -> sluice.v1.Query
+	57, // 47: sluice.v1.SubscribeResponse.events:type_name -> sluice.v1.RecordedEvent
+	35, // 48: sluice.v1.SubscribeResponse.checkpoint:type_name -> sluice.v1.Checkpoint
+	36, // 49: sluice.v1.SubscribeResponse.heartbeat:type_name -> sluice.v1.Heartbeat
+	37, // 50: sluice.v1.SubscribeResponse.caught_up:type_name -> sluice.v1.CaughtUp
+	38, // 51: sluice.v1.SubscribeResponse.fell_behind:type_name -> sluice.v1.FellBehind
+	39, // 52: sluice.v1.SubscribeResponse.draining:type_name -> sluice.v1.Draining
+	24, // 53: sluice.v1.SubscribeResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	42, // 54: sluice.v1.ListStreamsResponse.streams:type_name -> sluice.v1.StreamSummary
+	55, // 55: sluice.v1.StreamSummary.commit_time:type_name -> google.protobuf.Timestamp
+	2,  // 56: sluice.v1.StreamSummary.state:type_name -> sluice.v1.StreamState
+	48, // 57: sluice.v1.GetServerInfoResponse.store:type_name -> sluice.v1.StoreInfo
+	52, // 58: sluice.v1.GetServerInfoResponse.limits:type_name -> sluice.v1.ServerLimits
+	51, // 59: sluice.v1.GetServerInfoResponse.replica:type_name -> sluice.v1.LogReplica
+	45, // 60: sluice.v1.GetServerInfoResponse.access:type_name -> sluice.v1.AccessInfo
+	4,  // 61: sluice.v1.AccessInfo.reflection:type_name -> sluice.v1.ReflectionMode
+	46, // 62: sluice.v1.AccessInfo.auth_file:type_name -> sluice.v1.AuthFileInfo
+	47, // 63: sluice.v1.AuthFileInfo.tokens_expiring:type_name -> sluice.v1.ExpiringToken
+	55, // 64: sluice.v1.ExpiringToken.expires_time:type_name -> google.protobuf.Timestamp
+	5,  // 65: sluice.v1.StoreInfo.durability:type_name -> sluice.v1.Durability
+	50, // 66: sluice.v1.StoreInfo.replica_infos:type_name -> sluice.v1.ReplicaInfo
+	49, // 67: sluice.v1.StoreInfo.log:type_name -> sluice.v1.LogFindings
+	24, // 68: sluice.v1.LogFindings.unreadable:type_name -> sluice.v1.UnreadableMessage
+	58, // 69: sluice.v1.ServerLimits.append_timeout:type_name -> google.protobuf.Duration
+	58, // 70: sluice.v1.ServerLimits.heartbeat_interval_min:type_name -> google.protobuf.Duration
+	58, // 71: sluice.v1.ServerLimits.heartbeat_interval_max:type_name -> google.protobuf.Duration
+	58, // 72: sluice.v1.ServerLimits.read_stall_timeout:type_name -> google.protobuf.Duration
+	6,  // 73: sluice.v1.EventStoreService.Append:input_type -> sluice.v1.AppendRequest
+	14, // 74: sluice.v1.EventStoreService.AppendSession:input_type -> sluice.v1.AppendSessionRequest
+	9,  // 75: sluice.v1.EventStoreService.AppendMulti:input_type -> sluice.v1.AppendMultiRequest
+	20, // 76: sluice.v1.EventStoreService.ReadStream:input_type -> sluice.v1.ReadStreamRequest
+	25, // 77: sluice.v1.EventStoreService.GetVersion:input_type -> sluice.v1.GetVersionRequest
+	27, // 78: sluice.v1.EventStoreService.ReadByCorrelation:input_type -> sluice.v1.ReadByCorrelationRequest
+	30, // 79: sluice.v1.EventStoreService.ReadAll:input_type -> sluice.v1.ReadAllRequest
+	33, // 80: sluice.v1.EventStoreService.Subscribe:input_type -> sluice.v1.SubscribeRequest
+	40, // 81: sluice.v1.EventStoreService.ListStreams:input_type -> sluice.v1.ListStreamsRequest
+	43, // 82: sluice.v1.EventStoreService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
+	8,  // 83: sluice.v1.EventStoreService.Append:output_type -> sluice.v1.AppendResponse
+	17, // 84: sluice.v1.EventStoreService.AppendSession:output_type -> sluice.v1.AppendSessionResponse
+	12, // 85: sluice.v1.EventStoreService.AppendMulti:output_type -> sluice.v1.AppendMultiResponse
+	21, // 86: sluice.v1.EventStoreService.ReadStream:output_type -> sluice.v1.ReadStreamResponse
+	26, // 87: sluice.v1.EventStoreService.GetVersion:output_type -> sluice.v1.GetVersionResponse
+	28, // 88: sluice.v1.EventStoreService.ReadByCorrelation:output_type -> sluice.v1.ReadByCorrelationResponse
+	31, // 89: sluice.v1.EventStoreService.ReadAll:output_type -> sluice.v1.ReadAllResponse
+	34, // 90: sluice.v1.EventStoreService.Subscribe:output_type -> sluice.v1.SubscribeResponse
+	41, // 91: sluice.v1.EventStoreService.ListStreams:output_type -> sluice.v1.ListStreamsResponse
+	44, // 92: sluice.v1.EventStoreService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	83, // [83:93] is the sub-list for method output_type
+	73, // [73:83] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_event_store_service_proto_init() }
@@ -4860,16 +4983,16 @@ func file_sluice_v1_event_store_service_proto_init() {
 	}
 	file_sluice_v1_event_proto_init()
 	file_sluice_v1_event_store_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[3].OneofWrappers = []any{}
 	file_sluice_v1_event_store_service_proto_msgTypes[4].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_sluice_v1_event_store_service_proto_msgTypes[5].OneofWrappers = []any{}
+	file_sluice_v1_event_store_service_proto_msgTypes[12].OneofWrappers = []any{
 		(*SessionAnswer_Result)(nil),
 		(*SessionAnswer_Error)(nil),
 	}
-	file_sluice_v1_event_store_service_proto_msgTypes[23].OneofWrappers = []any{}
 	file_sluice_v1_event_store_service_proto_msgTypes[24].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[26].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[27].OneofWrappers = []any{
+	file_sluice_v1_event_store_service_proto_msgTypes[25].OneofWrappers = []any{}
+	file_sluice_v1_event_store_service_proto_msgTypes[27].OneofWrappers = []any{}
+	file_sluice_v1_event_store_service_proto_msgTypes[28].OneofWrappers = []any{
 		(*SubscribeResponse_Checkpoint)(nil),
 		(*SubscribeResponse_Heartbeat)(nil),
 		(*SubscribeResponse_CaughtUp)(nil),
@@ -4882,7 +5005,7 @@ func file_sluice_v1_event_store_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_event_store_service_proto_rawDesc), len(file_sluice_v1_event_store_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

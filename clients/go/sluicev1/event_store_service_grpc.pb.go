@@ -58,9 +58,11 @@ const (
 // Without an auth file, everybody may do everything.
 type EventStoreServiceClient interface {
 	// Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
-	// `read` instead.
+	// `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
 	//
-	// Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
+	// been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
 	// commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
 	// commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
 	// StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
@@ -350,9 +352,11 @@ func (c *eventStoreServiceClient) GetServerInfo(ctx context.Context, in *GetServ
 // Without an auth file, everybody may do everything.
 type EventStoreServiceServer interface {
 	// Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
-	// `read` instead.
+	// `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
 	//
-	// Errors: ABORTED with VersionConflict if the stream is not as expected; ALREADY_EXISTS with CommitIdReuse if another
+	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
+	// been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
 	// commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
 	// commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
 	// StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GroupSettings(_message.Message):
-    __slots__ = ("patterns", "event_types", "event_type_prefixes", "lanes", "attempts_max", "backoff_min", "backoff_max", "ack_timeout", "handover_timeout", "parked_max", "park_following", "skip_unreadable")
+    __slots__ = ("patterns", "event_types", "event_type_prefixes", "lanes", "attempts_max", "backoff_min", "backoff_max", "ack_timeout", "handover_timeout", "parked_max", "park_following", "skip_unreadable", "query")
     PATTERNS_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPE_PREFIXES_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class GroupSettings(_message.Message):
     PARKED_MAX_FIELD_NUMBER: _ClassVar[int]
     PARK_FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     SKIP_UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
     patterns: _containers.RepeatedScalarFieldContainer[str]
     event_types: _containers.RepeatedScalarFieldContainer[str]
     event_type_prefixes: _containers.RepeatedScalarFieldContainer[str]
@@ -38,7 +39,8 @@ class GroupSettings(_message.Message):
     parked_max: int
     park_following: bool
     skip_unreadable: bool
-    def __init__(self, patterns: _Optional[_Iterable[str]] = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., lanes: _Optional[int] = ..., attempts_max: _Optional[int] = ..., backoff_min: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ack_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., handover_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parked_max: _Optional[int] = ..., park_following: bool = ..., skip_unreadable: bool = ...) -> None: ...
+    query: _event_pb2.Query
+    def __init__(self, patterns: _Optional[_Iterable[str]] = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., lanes: _Optional[int] = ..., attempts_max: _Optional[int] = ..., backoff_min: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ack_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., handover_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parked_max: _Optional[int] = ..., park_following: bool = ..., skip_unreadable: bool = ..., query: _Optional[_Union[_event_pb2.Query, _Mapping]] = ...) -> None: ...
 
 class GroupStart(_message.Message):
     __slots__ = ("beginning", "end", "after_position", "from_time")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sluice/v1/errors.proto\x12\tsluice.v1\"\x81\x01\n\x0fVersionConflict\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x16\n\x0e\x61\x63tual_version\x18\x03 \x01(\x04\x12\x12\n\nmust_exist\x18\x04 \x01(\x08\x42\x13\n\x11_expected_version\"P\n\x10VersionConflicts\x12-\n\tconflicts\x18\x01 \x03(\x0b\x32\x1a.sluice.v1.VersionConflict\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"D\n\rCommitIdReuse\x12\x11\n\tcommit_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\"3\n\x0eOutcomeUnknown\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x11\n\tcommit_id\x18\x02 \x01(\t\"4\n\x10UnreadableCommit\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\"C\n\rStoreMismatch\x12\x19\n\x11\x65xpected_store_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63tual_store_id\x18\x02 \x01(\tB{\n\x0cio.sluice.v1B\x0b\x45rrorsProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\nSluice::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sluice/v1/errors.proto\x12\tsluice.v1\"\x81\x01\n\x0fVersionConflict\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x16\n\x0e\x61\x63tual_version\x18\x03 \x01(\x04\x12\x12\n\nmust_exist\x18\x04 \x01(\x08\x42\x13\n\x11_expected_version\"P\n\x10VersionConflicts\x12-\n\tconflicts\x18\x01 \x03(\x0b\x32\x1a.sluice.v1.VersionConflict\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"I\n\x15\x41ppendConditionFailed\x12\x0c\n\x04item\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\"D\n\rCommitIdReuse\x12\x11\n\tcommit_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\"3\n\x0eOutcomeUnknown\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x11\n\tcommit_id\x18\x02 \x01(\t\"4\n\x10UnreadableCommit\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\"C\n\rStoreMismatch\x12\x19\n\x11\x65xpected_store_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63tual_store_id\x18\x02 \x01(\tB{\n\x0cio.sluice.v1B\x0b\x45rrorsProtoP\x01Z7github.com/sluice-eventstore/sluice/clients/go/sluicev1\xaa\x02\tSluice.V1\xca\x02\tSluice\\V1\xea\x02\nSluice::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERSIONCONFLICT']._serialized_end=167
   _globals['_VERSIONCONFLICTS']._serialized_start=169
   _globals['_VERSIONCONFLICTS']._serialized_end=249
-  _globals['_COMMITIDREUSE']._serialized_start=251
-  _globals['_COMMITIDREUSE']._serialized_end=319
-  _globals['_OUTCOMEUNKNOWN']._serialized_start=321
-  _globals['_OUTCOMEUNKNOWN']._serialized_end=372
-  _globals['_UNREADABLECOMMIT']._serialized_start=374
-  _globals['_UNREADABLECOMMIT']._serialized_end=426
-  _globals['_STOREMISMATCH']._serialized_start=428
-  _globals['_STOREMISMATCH']._serialized_end=495
+  _globals['_APPENDCONDITIONFAILED']._serialized_start=251
+  _globals['_APPENDCONDITIONFAILED']._serialized_end=324
+  _globals['_COMMITIDREUSE']._serialized_start=326
+  _globals['_COMMITIDREUSE']._serialized_end=394
+  _globals['_OUTCOMEUNKNOWN']._serialized_start=396
+  _globals['_OUTCOMEUNKNOWN']._serialized_end=447
+  _globals['_UNREADABLECOMMIT']._serialized_start=449
+  _globals['_UNREADABLECOMMIT']._serialized_end=501
+  _globals['_STOREMISMATCH']._serialized_start=503
+  _globals['_STOREMISMATCH']._serialized_end=570
 # @@protoc_insertion_point(module_scope)

@@ -26,6 +26,16 @@ class VersionConflicts(_message.Message):
     count: int
     def __init__(self, conflicts: _Optional[_Iterable[_Union[VersionConflict, _Mapping]]] = ..., count: _Optional[int] = ...) -> None: ...
 
+class AppendConditionFailed(_message.Message):
+    __slots__ = ("item", "position", "event_id")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    item: int
+    position: int
+    event_id: str
+    def __init__(self, item: _Optional[int] = ..., position: _Optional[int] = ..., event_id: _Optional[str] = ...) -> None: ...
+
 class CommitIdReuse(_message.Message):
     __slots__ = ("commit_id", "stream", "position")
     COMMIT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -72,20 +72,32 @@ DURABILITY_FSYNC_ALWAYS: Durability
 DURABILITY_FSYNC_INTERVAL: Durability
 
 class AppendRequest(_message.Message):
-    __slots__ = ("stream", "events", "expected_version", "must_exist", "commit_id", "with_commit_time")
+    __slots__ = ("stream", "events", "expected_version", "must_exist", "commit_id", "with_commit_time", "condition")
     STREAM_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
     MUST_EXIST_FIELD_NUMBER: _ClassVar[int]
     COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
     WITH_COMMIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
     stream: str
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     expected_version: int
     must_exist: bool
     commit_id: str
     with_commit_time: bool
-    def __init__(self, stream: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., expected_version: _Optional[int] = ..., must_exist: bool = ..., commit_id: _Optional[str] = ..., with_commit_time: bool = ...) -> None: ...
+    condition: AppendCondition
+    def __init__(self, stream: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., expected_version: _Optional[int] = ..., must_exist: bool = ..., commit_id: _Optional[str] = ..., with_commit_time: bool = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ...) -> None: ...
+
+class AppendCondition(_message.Message):
+    __slots__ = ("query", "after_position", "within_stream")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_STREAM_FIELD_NUMBER: _ClassVar[int]
+    query: _event_pb2.Query
+    after_position: int
+    within_stream: str
+    def __init__(self, query: _Optional[_Union[_event_pb2.Query, _Mapping]] = ..., after_position: _Optional[int] = ..., within_stream: _Optional[str] = ...) -> None: ...
 
 class AppendResponse(_message.Message):
     __slots__ = ("version", "first_version", "position", "commit_time", "replayed", "commit_id")
@@ -104,14 +116,16 @@ class AppendResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., first_version: _Optional[int] = ..., position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., replayed: bool = ..., commit_id: _Optional[str] = ...) -> None: ...
 
 class AppendMultiRequest(_message.Message):
-    __slots__ = ("appends", "checks", "commit_id")
+    __slots__ = ("appends", "checks", "commit_id", "condition")
     APPENDS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
     appends: _containers.RepeatedCompositeFieldContainer[StreamAppend]
     checks: _containers.RepeatedCompositeFieldContainer[VersionCheck]
     commit_id: str
-    def __init__(self, appends: _Optional[_Iterable[_Union[StreamAppend, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[VersionCheck, _Mapping]]] = ..., commit_id: _Optional[str] = ...) -> None: ...
+    condition: AppendCondition
+    def __init__(self, appends: _Optional[_Iterable[_Union[StreamAppend, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[VersionCheck, _Mapping]]] = ..., commit_id: _Optional[str] = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ...) -> None: ...
 
 class StreamAppend(_message.Message):
     __slots__ = ("stream", "events", "expected_version", "must_exist")
@@ -336,7 +350,7 @@ class ReadByCorrelationHeader(_message.Message):
     def __init__(self, position: _Optional[int] = ..., limited_to_grants: bool = ...) -> None: ...
 
 class ReadAllRequest(_message.Message):
-    __slots__ = ("patterns", "after_position", "after_count", "to_position", "direction", "max_count", "from_time", "to_time", "event_types", "event_type_prefixes", "page", "skip_unreadable", "store_id", "permitted_only")
+    __slots__ = ("patterns", "after_position", "after_count", "to_position", "direction", "max_count", "from_time", "to_time", "event_types", "event_type_prefixes", "page", "skip_unreadable", "store_id", "permitted_only", "query")
     PATTERNS_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     AFTER_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -351,6 +365,7 @@ class ReadAllRequest(_message.Message):
     SKIP_UNREADABLE_FIELD_NUMBER: _ClassVar[int]
     STORE_ID_FIELD_NUMBER: _ClassVar[int]
     PERMITTED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
     patterns: _containers.RepeatedScalarFieldContainer[str]
     after_position: int
     after_count: int
@@ -365,7 +380,8 @@ class ReadAllRequest(_message.Message):
     skip_unreadable: bool
     store_id: str
     permitted_only: bool
-    def __init__(self, patterns: _Optional[_Iterable[str]] = ..., after_position: _Optional[int] = ..., after_count: _Optional[int] = ..., to_position: _Optional[int] = ..., direction: _Optional[_Union[Direction, str]] = ..., max_count: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., page: _Optional[_Union[PageHint, _Mapping]] = ..., skip_unreadable: bool = ..., store_id: _Optional[str] = ..., permitted_only: bool = ...) -> None: ...
+    query: _event_pb2.Query
+    def __init__(self, patterns: _Optional[_Iterable[str]] = ..., after_position: _Optional[int] = ..., after_count: _Optional[int] = ..., to_position: _Optional[int] = ..., direction: _Optional[_Union[Direction, str]] = ..., max_count: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., page: _Optional[_Union[PageHint, _Mapping]] = ..., skip_unreadable: bool = ..., store_id: _Optional[str] = ..., permitted_only: bool = ..., query: _Optional[_Union[_event_pb2.Query, _Mapping]] = ...) -> None: ...
 
 class ReadAllResponse(_message.Message):
     __slots__ = ("events", "header", "end", "position", "unreadable")
@@ -390,7 +406,7 @@ class ReadAllHeader(_message.Message):
     def __init__(self, position: _Optional[int] = ..., store_id: _Optional[str] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("stream", "patterns", "after_position", "after_count", "after_version", "from_time", "from_now", "start_must_exist", "event_types", "event_type_prefixes", "heartbeat_interval", "page", "skip_unreadable", "store_id", "permitted_only")
+    __slots__ = ("stream", "patterns", "after_position", "after_count", "after_version", "from_time", "from_now", "start_must_exist", "event_types", "event_type_prefixes", "heartbeat_interval", "page", "skip_unreadable", "store_id", "permitted_only", "query")
     STREAM_FIELD_NUMBER: _ClassVar[int]
     PATTERNS_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -406,6 +422,7 @@ class SubscribeRequest(_message.Message):
     SKIP_UNREADABLE_FIELD_NUMBER: _ClassVar[int]
     STORE_ID_FIELD_NUMBER: _ClassVar[int]
     PERMITTED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
     stream: str
     patterns: _containers.RepeatedScalarFieldContainer[str]
     after_position: int
@@ -421,7 +438,8 @@ class SubscribeRequest(_message.Message):
     skip_unreadable: bool
     store_id: str
     permitted_only: bool
-    def __init__(self, stream: _Optional[str] = ..., patterns: _Optional[_Iterable[str]] = ..., after_position: _Optional[int] = ..., after_count: _Optional[int] = ..., after_version: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_now: bool = ..., start_must_exist: bool = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., page: _Optional[_Union[PageHint, _Mapping]] = ..., skip_unreadable: bool = ..., store_id: _Optional[str] = ..., permitted_only: bool = ...) -> None: ...
+    query: _event_pb2.Query
+    def __init__(self, stream: _Optional[str] = ..., patterns: _Optional[_Iterable[str]] = ..., after_position: _Optional[int] = ..., after_count: _Optional[int] = ..., after_version: _Optional[int] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., from_now: bool = ..., start_must_exist: bool = ..., event_types: _Optional[_Iterable[str]] = ..., event_type_prefixes: _Optional[_Iterable[str]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., page: _Optional[_Union[PageHint, _Mapping]] = ..., skip_unreadable: bool = ..., store_id: _Optional[str] = ..., permitted_only: bool = ..., query: _Optional[_Union[_event_pb2.Query, _Mapping]] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("events", "position", "checkpoint", "heartbeat", "caught_up", "fell_behind", "draining", "unreadable", "store_id")
