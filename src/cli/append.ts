@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import type { NewEvent } from '../client/client';
+import type { AppendCondition, NewEvent } from '../client/client';
 import { marks } from '../keys/envelope-metadata';
-import { wholeNumber, type Given, type Options } from './arguments';
+import { optionalNumber, wholeNumber, type Given, type Options } from './arguments';
 import { defineCommand, type Context } from './command';
 import { fromEventJson, parseLine } from './event-json';
 import { CommandError, exitCode, UsageError } from './failure';
 import { keysOptions, subjectOf, withGivenKeys } from './keys-option';
 import { readLines } from './lines';
+import { queryOf } from './query-option';
 import { oneStream } from './words';
 
 /** The options that describe a single event. */
@@ -41,6 +42,20 @@ const encryptOption = {
   },
 } as const satisfies Options;
 
+const conditionOptions = {
+  unless: {
+    kind: 'text',
+    value: 'JSON',
+    help: 'Store only if no event of this query was stored after --after-position.',
+  },
+  'after-position': {
+    kind: 'text',
+    value: 'POSITION',
+    help: 'For --unless: where the store was, as `sluice query` tells. Default: 0, all events count.',
+  },
+  'within-stream': { kind: 'flag', help: 'For --unless: only events of STREAM count.' },
+} as const satisfies Options;
+
 export const appendCommand = defineCommand({
   name: 'append',
   usage: 'STREAM',
@@ -56,6 +71,7 @@ export const appendCommand = defineCommand({
       value: 'N|exists',
       help: 'Store only if the stream is at this version; 0: if empty; exists: if not empty. Default: any.',
     },
+    ...conditionOptions,
     ...encryptOption,
     ...keysOptions,
     'commit-id': {
@@ -70,6 +86,7 @@ export const appendCommand = defineCommand({
     checkEventOptions(given);
     const metadata = new Map(given.metadata.map(toPair));
     const encryptFor = encryptForOf(given);
+    const condition = conditionOf(given, stream);
     const run: Run = async ({ client, deadlineMs, signal, stdin, out }) => {
       if (given.type === undefined && stdin.isTTY) {
         throw new UsageError('--type is missing; without it, pipe events to standard input');
@@ -79,7 +96,7 @@ export const appendCommand = defineCommand({
           ? await eventsOf(stdin)
           : [await eventOf(given.type, given, metadata, stdin)];
       const events = appended.map((event) => encrypted(event, encryptFor, given.keys));
-      const options = { expectedVersion, commitId: given['commit-id'], deadlineMs, signal };
+      const options = { expectedVersion, condition, commitId: given['commit-id'], deadlineMs, signal };
       const { version, firstVersion, position, replayed, commitId } = await client.append(
         stream,
         events,
@@ -103,6 +120,21 @@ export const appendCommand = defineCommand({
 });
 
 type Run = (context: Context) => Promise<number>;
+
+/** Throws UsageError. */
+function conditionOf(given: Given<typeof conditionOptions>, stream: string): AppendCondition | undefined {
+  const { unless, 'after-position': after, 'within-stream': isWithin } = given;
+  if (unless === undefined) {
+    if (after !== undefined || isWithin)
+      throw new UsageError(`--${isWithin ? 'within-stream' : 'after-position'} needs --unless`);
+    return undefined;
+  }
+  return {
+    query: queryOf(unless, '--unless'),
+    after: optionalNumber(after, '--after-position') ?? 0n,
+    ...(isWithin && { withinStream: stream }),
+  };
+}
 
 /** Throws UsageError. */
 function encryptForOf({

@@ -190,20 +190,25 @@ function tagsCases(field: string, withTags: (tags: readonly string[]) => WireMes
   };
 }
 
-/** Cases of a query. */
-function queryCases(): Record<string, FieldCases> {
-  const withItems = (items: readonly WireMessage[]): WireMessage => ({ query: { items } });
+/** Cases of a query, which is within a message at `path`. */
+function queryCases(
+  path = '',
+  within = (query: WireMessage): WireMessage => query,
+): Record<string, FieldCases> {
+  const withItems = (items: readonly WireMessage[]): WireMessage => within({ query: { items } });
   const bad = (items: readonly WireMessage[], field: string, says: RegExp): BadInput => ({
     request: withItems(items),
-    field,
+    field: `${path}${field}`,
     says,
   });
   const { bad: badTypes, fine: fineTypes = [] } = typesCases('event_types');
   const manyItems = (count: number): readonly WireMessage[] =>
     Array.from({ length: count }, () => ({ tags: ['t'] }));
   return {
-    query: { bad: [{ request: { query: {} }, field: 'query.items', says: /^is required$/ }] },
-    'query.items': {
+    [`${path}query`]: {
+      bad: [{ request: within({ query: {} }), field: `${path}query.items`, says: /^is required$/ }],
+    },
+    [`${path}query.items`]: {
       bad: [
         bad([], 'query.items', /^is required$/),
         bad([{ tags: ['t'] }, {}], 'query.items[1]', /^needs event_types, tags, or both$/),
@@ -211,16 +216,44 @@ function queryCases(): Record<string, FieldCases> {
       ],
       fine: [withItems(manyItems(64))],
     },
-    'query.items.event_types': {
+    [`${path}query.items.event_types`]: {
       bad: badTypes.map(({ request, field, says }) => bad([request], `query.items[0].${field}`, says)),
       fine: fineTypes.map((item) => withItems([item])),
     },
-    'query.items.tags': tagsCases('query.items[0].tags', (tags) => withItems([{ tags }])),
+    [`${path}query.items.tags`]: tagsCases(`${path}query.items[0].tags`, (tags) => withItems([{ tags }])),
   };
 }
 
 const entries = (count: number): Record<string, string> =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`key-${i}`, 'value']));
+
+/** Cases of the condition of an append, which otherwise has events. */
+function conditionCases(): Record<string, FieldCases> {
+  const withCondition = (condition: WireMessage): WireMessage => ({ condition });
+  const query = { items: [{ tags: ['no event has it'] }] };
+  return {
+    condition: {
+      bad: [{ request: withCondition({}), field: 'condition.query', says: /^is required$/ }],
+      fine: [withCondition({ query })],
+    },
+    ...queryCases('condition.', withCondition),
+    'condition.after_position': {
+      bad: [uint64Max, int64Max].map((after_position) => ({
+        request: withCondition({ query, after_position }),
+        field: 'condition.after_position',
+        says: /^is \d+, after the end of the store, which is at \d+$/,
+      })),
+    },
+    'condition.within_stream': {
+      bad: ['another', 'a b', '>'].map((within_stream) => ({
+        request: withCondition({ query, within_stream }),
+        field: 'condition.within_stream',
+        says: /^is no stream of the request: "/,
+      })),
+      fine: [withCondition({ query, within_stream: '' })],
+    },
+  };
+}
 
 const appendCases: Record<string, FieldCases> = {
   stream: streamCases,
@@ -367,6 +400,7 @@ const appendCases: Record<string, FieldCases> = {
     { with_commit_time: true },
     { with_commit_time: false },
   ),
+  ...conditionCases(),
 };
 
 const reversedVersions: BadInput = {
@@ -643,6 +677,7 @@ const check = (stream: string): WireMessage => ({ stream, expected_version: 0 })
 const names = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `fine-multi.${count}.${i}`);
 const multiCases: Readonly<Record<string, FieldCases>> = {
+  ...conditionCases(),
   appends: {
     bad: [
       { request: { appends: [] }, field: 'appends', says: /^is required$/ },
@@ -666,7 +701,7 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   },
   ...Object.fromEntries(
     Object.entries(appendCases)
-      .filter(([path]) => path !== 'commit_id' && path !== 'with_commit_time')
+      .filter(([path]) => !/^(commit_id|with_commit_time|condition)/.test(path))
       .map(([path, cases]) => [`appends.${path}`, inMulti(path, cases)]),
   ),
   checks: {
