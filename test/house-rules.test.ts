@@ -427,6 +427,7 @@ test('every header that a gateway sends to NATS is in one table', () => {
     'Nats-Msg-Id',
     'Nats-Expected-Last-Subject-Sequence',
     'Nats-Expected-Last-Subject-Sequence-Subject',
+    'Nats-Expected-Last-Sequence',
     'Nats-TTL',
     'Nats-Batch-Id',
     'Nats-Batch-Sequence',

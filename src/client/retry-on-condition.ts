@@ -1,8 +1,8 @@
 import type { AppendCondition } from './append-condition';
-import type { SluiceClient } from './client';
 import { AppendConditionFailedError, ConditionContendedError, VersionConflictError } from './errors';
 import type { RecordedEvent } from './event';
 import type { EventQuery } from './event-query';
+import type { AllRead, ReadAllOptions } from './read-all';
 import { attemptsOf, pauseAfter, type RetryOnConflictOptions } from './retry-on-conflict';
 
 /**
@@ -18,7 +18,7 @@ import { attemptsOf, pauseAfter, type RetryOnConflictOptions } from './retry-on-
  * attempt, or at once with any other error.
  */
 export async function withRetryOnCondition<Result>(
-  client: Pick<SluiceClient, 'readAll'>,
+  client: { readAll(options: ReadAllOptions): AllRead },
   query: EventQuery,
   decide: (events: readonly RecordedEvent[], condition: AppendCondition) => Promise<Result>,
   options: RetryOnConflictOptions = {},
@@ -29,7 +29,7 @@ export async function withRetryOnCondition<Result>(
   let after = 0n;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
-    // What was read before does not change.
+    // A later attempt needs only what came since.
     const read = client.readAll({ query, after, signal });
     for await (const event of read) events.push(event);
     after = read.head.position;

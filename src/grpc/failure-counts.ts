@@ -7,7 +7,8 @@ import {
   type UnauthenticatedError,
 } from '../auth/errors';
 import { storeActions, streamActions } from '../auth/permissions';
-import { refusingBounds, type AnyStoreError, type RefusingBound } from '../store/errors';
+import type { AnyStoreError } from '../store/errors';
+import { refusingBounds, type RefusingBound } from '../store/refusing-bounds';
 import type { GroupErrorCode } from '../store/group-errors';
 
 /** What callers were refused since the start, by its cause; each append of a session counts as well. */

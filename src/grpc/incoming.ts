@@ -1,7 +1,8 @@
 import { constants } from 'node:http2';
 import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
-import { CancelledError, InvalidRequestError, OverloadedError, type RefusingBound } from '../store/errors';
+import { CancelledError, InvalidRequestError, OverloadedError } from '../store/errors';
+import type { RefusingBound } from '../store/refusing-bounds';
 import type { Access } from './access';
 import type { CallKind } from './call-kind';
 import { countChunks } from './count-chunks';

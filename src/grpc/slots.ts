@@ -1,7 +1,8 @@
 import type { CallerLimits } from '../auth/permissions';
 import type { Share, Slot } from '../auth/quota';
 import { boundName, type Limits } from '../limits';
-import { OverloadedError, type RefusingBound } from '../store/errors';
+import { OverloadedError } from '../store/errors';
+import type { RefusingBound } from '../store/refusing-bounds';
 import type { Caller } from './call-scope';
 import type { Connection } from './connections';
 

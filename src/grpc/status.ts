@@ -25,6 +25,7 @@ import type {
   AppendConditionError,
   CommitIdReuseError,
   InvalidRequestError,
+  StoreMismatchError,
   VersionConflictError,
 } from '../store/errors';
 import { GroupError } from '../store/group-errors';
@@ -112,14 +113,8 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'OVERLOADED':
     case 'CONDITION_CONTENDED':
       return [errorInfo(error.code, {}), retryInfo(retryDelayMs[error.code])];
-    case 'STORE_MISMATCH': {
-      const [expected, actual] = [cut(error.expected, textBytesMax), cut(error.actual, textBytesMax)];
-      const ids = { expectedStoreId: expected, actualStoreId: actual };
-      return [
-        errorInfo(error.code, { expected, actual }),
-        pack('sluice.v1.StoreMismatch', StoreMismatch.encode(ids)),
-      ];
-    }
+    case 'STORE_MISMATCH':
+      return storeMismatch(error);
     case 'STREAM_NOT_FOUND':
     case 'STREAM_TOMBSTONED':
       return [errorInfo(error.code, { stream: error.stream })];
@@ -148,6 +143,15 @@ function detailsOf(error: Failure, bytesMax: number): Any[] {
     case 'INTERNAL':
       return [errorInfo(error.code, {})];
   }
+}
+
+function storeMismatch(error: StoreMismatchError): Any[] {
+  const [expected, actual] = [cut(error.expected, textBytesMax), cut(error.actual, textBytesMax)];
+  const ids = { expectedStoreId: expected, actualStoreId: actual };
+  return [
+    errorInfo(error.code, { expected, actual }),
+    pack('sluice.v1.StoreMismatch', StoreMismatch.encode(ids)),
+  ];
 }
 
 function conditionFailed({ code, match }: AppendConditionError): Any[] {

@@ -3,7 +3,7 @@ import type { Limits } from '../limits';
 import type { Durability } from '../store/durability';
 import type { CallContext, EventStore } from '../store/event-store';
 import type { Log, LogView } from '../store/log';
-import type { LogFacts, RemovalReport, StoreFacts } from '../store/store-facts';
+import type { AppendFacts, LogFacts, RemovalReport, StoreFacts } from '../store/store-facts';
 import type { StoreInfo } from '../store/store-info';
 import { position } from '../store/values';
 import { append, appendMulti, control, type Appending } from './append/append';
@@ -170,12 +170,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     get facts() {
       return {
         log: logFacts(health),
-        appends: {
-          underWay: queues.appends,
-          bytesUnderWay: queues.bytes,
-          doubts,
-          fence: fence?.facts ?? noFence,
-        },
+        appends: appendFacts(queues, doubts, fence),
         space: space.facts,
         state: state.facts,
         removal: sweeper?.facts,
@@ -191,6 +186,11 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     },
     close: () => pool.close(),
   };
+}
+
+function appendFacts(queues: StreamQueues, doubts: Doubts, fence: Fence | undefined): AppendFacts {
+  const { appends: underWay, bytes: bytesUnderWay } = queues;
+  return { underWay, bytesUnderWay, doubts, fence: fence?.facts ?? noFence };
 }
 
 function openHealth(pool: NatsPool, { store, limits, log, durability }: JetStreamOptions): LogHealth {

@@ -5,7 +5,7 @@ import { eventQuery } from './event-query';
 import { positionNumber } from './field-checks';
 import { shown, type Findings } from './findings';
 
-/** The condition of an append to these streams, which it writes or checks; undefined: there is none. */
+/** The condition of an append to these streams, which it writes or checks; undefined: it has no condition. */
 export function appendCondition(
   condition: ProtoCondition | undefined,
   streams: readonly string[],

@@ -1,6 +1,7 @@
 import type { SubscribeRequest } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
-import type { SubscribeQuery, SubscriptionStart } from '../store/event-store';
+import type { SubscribeQuery } from '../store/event-store';
+import type { SubscriptionStart } from '../store/subscription-start';
 import { position } from '../store/values';
 import { eventFilter } from './event-filter';
 import {

@@ -1,6 +1,6 @@
 import type { QueryMatch } from './append-condition';
 import type { Expectation } from './expectation';
-import type { Limits } from '../limits';
+import type { RefusingBound } from './refusing-bounds';
 import { beginning, type CommitId, type Position, type StreamName, type Version } from './values';
 
 /** What an event store may throw; anything else is a bug. Each subclass has a code of its own. */
@@ -120,38 +120,6 @@ export class OutcomeUnknownError extends StoreError {
     );
   }
 }
-
-/** Every bound at which calls or appends are refused. `nats`: one of NATS itself. */
-export const refusingBounds = [
-  'streamQueueMax',
-  'appendsMax',
-  'appendsBytesMax',
-  'connectionAppendsMax',
-  'connectionAppendsBytesMax',
-  'sessionsMax',
-  'connectionSessionsMax',
-  'readsMax',
-  'connectionReadsMax',
-  'subscriptionsMax',
-  'connectionSubscriptionsMax',
-  'lookupsMax',
-  'connectionLookupsMax',
-  'callsMax',
-  'heldBytesMax',
-  'connectionHeldBytesMax',
-  'identifyingMax',
-  'connectionIdentifyingMax',
-  'identifyTimeoutMs',
-  'jwtsWaitingMax',
-  'auditBytesMax',
-  'groupsMax',
-  'groupMembersMax',
-  'membersMax',
-  'connectionMembersMax',
-  'nats',
-] as const satisfies readonly (keyof Limits | 'nats')[];
-
-export type RefusingBound = (typeof refusingBounds)[number];
 
 /** A bound of the gateway or a quota of the store is reached. Nothing was stored. */
 export class OverloadedError extends StoreError {

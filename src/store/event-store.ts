@@ -7,6 +7,7 @@ import type { NewEvent } from './new-event';
 import type { StreamSelection } from './patterns';
 import type { StoreInfo, UnreadableMessage } from './store-info';
 import type { StreamDescription, StreamState } from './stream-rules';
+import type { SubscriptionStart } from './subscription-start';
 import type { Trace } from './trace';
 import type { CommitId, Position, StreamName, UnixNanos, Version } from './values';
 
@@ -155,20 +156,6 @@ export interface ReadAllQuery {
   /** The store to which the positions belong; "": not checked. */
   readonly storeId: string;
 }
-
-/** Where a subscription begins: with the first commit after it. */
-export type SubscriptionStart =
-  | {
-      readonly kind: 'position';
-      readonly after: Position;
-      /** See `CommitOffset.count`; undefined: the whole commit at `after` is skipped. */
-      readonly afterCount: bigint | undefined;
-      /** Only commits of this time or a later one. */
-      readonly fromTime: UnixNanos | undefined;
-    }
-  /** Of the only stream that is subscribed to. */
-  | { readonly kind: 'version'; readonly stream: StreamName; readonly after: Version }
-  | { readonly kind: 'now' };
 
 export interface SubscribeQuery {
   readonly filter: EventFilter;

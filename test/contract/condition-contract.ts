@@ -82,6 +82,27 @@ function decided(store: () => ContractStore, open: OpenContract): void {
     expect(await problemOf(append)).toMatchObject({ reason: 'APPEND_CONDITION_FAILED', eventId: 'g1' });
   });
 
+  test('an erased event counts by its type, and no longer by its tags', async () => {
+    const { position } = await put(store(), 'erased.1', [tagged('er1', 'CondErased', 'erased')]);
+    await store().erase({ stream: 'erased.1', fromVersion: 1n, toVersion: 1n, reason: 'asked for' });
+    const append = (condition: Condition): Promise<unknown> =>
+      store().append({ stream: 'erased.2', events: plainEvents(1), condition });
+    const refusal = { reason: 'APPEND_CONDITION_FAILED', item: 1, position, eventId: 'er1' };
+    const byTag = { eventTypes: ['CondErased'], tags: ['erased'] };
+    const byType = { eventTypes: ['CondErased'] };
+    expect(await problemOf(append(unless(0n, byTag, byType)))).toEqual(refusal);
+    expect(await append(unless(0n, byTag))).toMatchObject({ version: 1n });
+    const withinStream = 'erased.1';
+    const within = (condition: Condition): Promise<unknown> =>
+      store().append({
+        stream: withinStream,
+        events: plainEvents(1, 'within'),
+        condition: { ...condition, withinStream },
+      });
+    expect(await problemOf(within(unless(0n, byType)))).toEqual({ ...refusal, item: 0 });
+    expect(await within(unless(0n, byTag))).toMatchObject({ version: 2n });
+  });
+
   test('within a stream only its events count', async () => {
     const tags = ['within'];
     const { position } = await put(store(), 'within.1', [tagged('w1', 'A', ...tags)]);
@@ -138,7 +159,7 @@ function together(store: () => ContractStore): void {
 }
 
 function repeated(store: () => ContractStore): void {
-  test('a repeated append is answered with its first result, whatever its condition', async () => {
+  test('a repeated append gets its first result, whatever its condition', async () => {
     const commitId = newCommitId();
     const { position } = await put(store(), 'rep.0', plainEvents(1, 'rep'));
     const condition = unless(position, { tags: ['rep'] });

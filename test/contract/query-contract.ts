@@ -24,6 +24,7 @@ export function queryContract(store: () => ContractStore, open: OpenContract): v
   selected(store, open);
   walked(open);
   followed(open);
+  withErased(store);
   refused(store);
 }
 
@@ -147,6 +148,22 @@ function followed(open: OpenContract): void {
     await put(fresh, 'f.2', [tagged('f4', 'A', 'c:3'), tagged('f5', 'B', 'c:1', 'c:2')]);
     expect(idsOf(await byTag.take(1))).toEqual(['f5']);
     expect(idsOf(await byType.take(1))).toEqual(['f5']);
+  });
+}
+
+function withErased(store: () => ContractStore): void {
+  test('an erased event has a type and no tags', async () => {
+    await put(store(), 'qe.1', [tagged('qe1', 'QueryErased', 'qe'), tagged('qe2', 'QueryErased', 'qe')]);
+    await put(store(), 'qe.1', [tagged('qe3', 'QueryErased', 'qe')]);
+    await store().erase({ stream: 'qe.1', fromVersion: 1n, toVersion: 2n, reason: 'asked for' });
+    const found = async (item: DeepPartial<QueryItem>): Promise<string[]> =>
+      idsOf((await store().all(query(item))).events);
+    const byType = { eventTypes: ['QueryErased'] };
+    expect(await found({ tags: ['qe'] })).toEqual(['qe3']);
+    expect(await found({ ...byType, tags: ['qe'] })).toEqual(['qe3']);
+    expect(await found(byType)).toEqual(['qe1', 'qe2', 'qe3']);
+    await using follower = new Follower(store(), query({ tags: ['qe'] }));
+    expect(idsOf(await follower.take(1))).toEqual(['qe3']);
   });
 }
 

@@ -5,6 +5,7 @@ import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/even
 import { eraseCommits } from '../../src/replica/apply/erase-commits';
 import { segmentsFolder } from '../../src/replica/apply/open-files';
 import { verifyReplica } from '../../src/replica/offline';
+import { hashOf } from '../../src/replica/index/id-hash';
 import { DamagedReplicaError } from '../../src/replica/segments/damage';
 import { erasedCommit } from '../../src/replica/segments/erase-record';
 import { readWhole } from '../../src/replica/segments/read-again';
@@ -130,6 +131,20 @@ test('erased commits are stubs for every read, and their bytes are gone from the
   expect((await opened.reads.getStream('b' as StreamName, call())).erased).toEqual([]);
 });
 
+test('of erased commits, the tags are gone from the index', async () => {
+  const [log, folder] = [filled(), makeReplicaDir()];
+  await using opened = await open(log, folder);
+  const tagged = (): number[] => {
+    const { tags } = opened.replica.files.index;
+    const all = { position: 0n, reverse: false, limit: 100 };
+    return tags.postings(hashOf(secret), all).map((posting) => Number(posting.sequence));
+  };
+  expect(tagged()).toEqual([2, 3, 5, 6]);
+  erase(log, 2n, 5n);
+  await opened.replica.catchUp('leader', call());
+  expect(tagged()).toEqual([2, 6]);
+});
+
 test('a replica says the same when it was filled before the contents were removed from the log, after it, or opened again', async () => {
   const [log, live] = [filled(), makeReplicaDir()];
   const folders = [makeReplicaDir(), makeReplicaDir()] as const;
@@ -190,7 +205,7 @@ test('an erasure that was cut short is completed by a repetition', async () => {
   const files = opened.replica.files as typeof opened.replica.files & { readonly segments: Segments };
   const commits = { stream: 'a', fromVersion: version(1n), toVersion: version(5n) };
   // A crash before the segments are overwritten.
-  await files.index.erased.mark('a', [...files.index.forward('a', 1n)].slice(0, 2), []);
+  await files.index.erased.mark('a', [...files.index.forward('a', 1n)].slice(0, 2), { keys: [], tags: [] });
   await eraseCommits(files, [commits]);
   expect(secretsIn(folder)).toBe(perEvent);
   const once = await streamOf(opened);

@@ -386,7 +386,7 @@ type AppendRequest struct {
 	// True: the response has `commit_time`, which costs one more request to the store. What is stored is the same.
 	WithCommitTime bool `protobuf:"varint,5,opt,name=with_commit_time,json=withCommitTime,proto3" json:"with_commit_time,omitempty"`
 	// What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
-	// request is answered with its first result, whatever has been stored since. Absent: no condition.
+	// request gets its first result, whatever has been stored since. Absent: no condition.
 	Condition     *AppendCondition `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -474,7 +474,8 @@ func (x *AppendRequest) GetCondition() *AppendCondition {
 // AppendCondition refuses an append if an event that a query selects has been stored since the caller looked. A decision
 // that depends on events of several streams reads them with ReadAll and a query, and appends what it has decided with the
 // same query and the position of the header of that read: the log accepts it only if the decision still stands. Events that
-// a control hides count as well, see StreamService.
+// a control hides count as well, until they are removed from the log, see StreamService. Of an event that was erased, only the
+// type is left: it counts for an item without tags, and no longer for one that has tags.
 type AppendCondition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What must not have been stored. Required.

@@ -60,12 +60,12 @@ type EventStoreServiceClient interface {
 	// Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
 	// `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
 	//
-	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
-	// been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
-	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
-	// commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-	// commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
-	// StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event
+	// has been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with
+	// CommitIdReuse if another commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within
+	// the deadline whether the commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes
+	// no more events, see StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
 	Append(ctx context.Context, in *AppendRequest, opts ...grpc.CallOption) (*AppendResponse, error)
 	// AppendSession is Append for many commits over one call: the caller does not wait for one result before it sends the
 	// next append. Appends to the same stream are stored in the order in which they were sent. Appends to different streams
@@ -354,12 +354,12 @@ type EventStoreServiceServer interface {
 	// Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
 	// `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
 	//
-	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
-	// been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
-	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
-	// commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-	// commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
-	// StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+	// Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event
+	// has been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+	// google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with
+	// CommitIdReuse if another commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within
+	// the deadline whether the commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes
+	// no more events, see StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
 	Append(context.Context, *AppendRequest) (*AppendResponse, error)
 	// AppendSession is Append for many commits over one call: the caller does not wait for one result before it sends the
 	// next append. Appends to the same stream are stored in the order in which they were sent. Appends to different streams

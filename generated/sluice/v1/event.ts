@@ -136,7 +136,7 @@ export interface Query {
 /**
  * QueryItem is one alternative of a query. It has event types, tags, or both. With tags, it is looked up in an index: the
  * cost follows the number of events that have the rarest of the tags. Without tags, the gateway compares every event of the
- * range.
+ * range. Of an event that was erased, only the type is left to compare: it matches no item that has tags.
  */
 export interface QueryItem {
   /** The event has one of these types. At most 64. Empty: any type. */

@@ -151,7 +151,7 @@ export interface AppendRequest {
   withCommitTime: boolean;
   /**
    * What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
-   * request is answered with its first result, whatever has been stored since. Absent: no condition.
+   * request gets its first result, whatever has been stored since. Absent: no condition.
    */
   condition: AppendCondition | undefined;
 }
@@ -160,7 +160,8 @@ export interface AppendRequest {
  * AppendCondition refuses an append if an event that a query selects has been stored since the caller looked. A decision
  * that depends on events of several streams reads them with ReadAll and a query, and appends what it has decided with the
  * same query and the position of the header of that read: the log accepts it only if the decision still stands. Events that
- * a control hides count as well, see StreamService.
+ * a control hides count as well, until they are removed from the log, see StreamService. Of an event that was erased, only the
+ * type is left: it counts for an item without tags, and no longer for one that has tags.
  */
 export interface AppendCondition {
   /** What must not have been stored. Required. */
@@ -6411,12 +6412,12 @@ export const EventStoreServiceService = {
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
    * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
-   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
-   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
-   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
-   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event
+   * has been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with
+   * CommitIdReuse if another commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within
+   * the deadline whether the commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes
+   * no more events, see StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: {
     path: "/sluice.v1.EventStoreService/Append" as const,
@@ -6628,12 +6629,12 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
    * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
-   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
-   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
-   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
-   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event
+   * has been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with
+   * CommitIdReuse if another commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within
+   * the deadline whether the commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes
+   * no more events, see StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append: handleUnaryCall<AppendRequest, AppendResponse>;
   /**
@@ -6761,12 +6762,12 @@ export interface EventStoreServiceClient extends Client {
    * Append stores events at the end of one stream, atomically. It needs `append` on the stream; without events, it needs
    * `read` instead. With a condition it also needs `read` on all streams, or on `within_stream`.
    *
-   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event has
-   * been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
-   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with CommitIdReuse if another
-   * commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within the deadline whether the
-   * commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes no more events, see
-   * StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
+   * Errors: ABORTED with VersionConflict if the stream is not as expected; ABORTED with AppendConditionFailed if an event
+   * has been stored that the query of `condition` selects; ABORTED with the reason CONDITION_CONTENDED and
+   * google.rpc.RetryInfo if others have appended in each of 20 rounds between the look and the append; ALREADY_EXISTS with
+   * CommitIdReuse if another commit has `commit_id`; UNKNOWN with OutcomeUnknown if the gateway could not find out within
+   * the deadline whether the commit is stored; FAILED_PRECONDITION with the reason STREAM_TOMBSTONED if the stream takes
+   * no more events, see StreamService; DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit.
    */
   append(
     request: AppendRequest,

@@ -3,7 +3,7 @@ import type { AppendCondition } from '../../store/append-condition';
 import type { CallContext } from '../../store/event-store';
 import type { LogView } from '../../store/log';
 import type { Sequence } from '../../store/values';
-import { asFenced } from '../log/commit-codec';
+import { sentHeader } from '../nats/headers';
 import type { OutgoingMessage } from '../nats/publish';
 import { conditionRoundsMax, type Fence } from './fence';
 import type { Base, Event } from './next';
@@ -96,5 +96,13 @@ async function publishFenced({
 function isStillAt(base: Base, { parts }: Transaction, view: LogView): boolean {
   return parts.every(
     ({ stream }, index) => (view.headSync(stream)?.sequence ?? 0n) === base[index]?.sequence,
+  );
+}
+
+/** The messages, which are stored only if the log ends with this sequence (0: the log is empty). */
+function asFenced(messages: readonly OutgoingMessage[], end: Sequence): OutgoingMessage[] {
+  const fence = { [sentHeader.lastSequence]: end.toString() };
+  return messages.map((message, index) =>
+    index === 0 ? { ...message, headers: { ...message.headers, ...fence } } : message,
   );
 }

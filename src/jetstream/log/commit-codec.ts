@@ -114,15 +114,6 @@ export function asTransaction(messages: readonly OutgoingMessage[], commitId: Co
   });
 }
 
-/** The messages, which are stored only if the log ends with this sequence (0: the log is empty). */
-export function asFenced(messages: readonly OutgoingMessage[], end: Sequence): OutgoingMessage[] {
-  return messages.map((message, index) =>
-    index === 0
-      ? { ...message, headers: { ...message.headers, [header.lastSequence]: end.toString() } }
-      : message,
-  );
-}
-
 function group(encoded: readonly EncodedEvent[], bodyBytesMax: number): (readonly EncodedEvent[])[] {
   const groups: (readonly EncodedEvent[])[] = [];
   let from = 0;

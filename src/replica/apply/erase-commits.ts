@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
+import { distinctTags, eventCorrelationId, eventSpans } from '../../protobuf/commit-record';
 import { isControl, type LogEntry } from '../../store/log';
 import { sequenceAfter, type Sequence, type Version } from '../../store/values';
+import type { ContentKeys } from '../index/erased-index';
 import { hashOf } from '../index/id-hash';
 import type { HashKey, IndexEntry } from '../index/index-keys';
 import type { ReplicaIndex } from '../index/replica-index';
+import type { TagKey } from '../index/tag-keys';
 import { erasedCopyOf } from '../segments/erase-record';
 import { fetchRecords } from '../segments/fetch-records';
 import { bodyOf, sequenceOf, type StoredRecord } from '../segments/record';
@@ -65,8 +67,9 @@ const erasuresTogetherMax = 16;
 
 /**
  * Overwrites commits that are in the index with stubs, in the segments and in memory, and syncs the segments. Their correlation ids
- * go first, which the stubs do not have. After a crash within it, a repetition does the rest. Of a segment that was removed, only the
- * index knows then that its commits are erased: reads of the log heed it, and the hashes of their correlation ids remain.
+ * and tags go first, which the stubs do not have. After a crash within it, a repetition does the rest. Of a segment that was removed,
+ * only the index knows then that its commits are erased: reads of the log heed it, and the hashes of their correlation ids and tags
+ * remain.
  */
 export async function eraseCommits(files: WrittenFiles, erasures: readonly ErasedCommits[]): Promise<void> {
   const touched = new Set<number>();
@@ -85,7 +88,7 @@ async function overwrite(files: WrittenFiles, commits: ErasedCommits, touched: S
     ({ after, isLast } = batch);
     const inSegments = batch.entries.filter(({ location }) => location.segment >= segments.first);
     const records = await fetchRecords(files, inSegments);
-    await index.erased.mark(commits.stream, batch.entries, records.flatMap(correlationKeys));
+    await index.erased.mark(commits.stream, batch.entries, contentKeys(records));
     const overwrites = records.flatMap(({ bytes, header }, at) => {
       const record = erasedCopyOf(bytes.subarray(header.start, header.end));
       const { location } = inSegments[at] as IndexEntry;
@@ -125,10 +128,18 @@ function batchAfter(
   return { entries, after, isLast: true };
 }
 
-function correlationKeys({ bytes, header }: StoredRecord): HashKey[] {
-  if (header.kind !== 'commit' || header.isErased) return [];
-  const body = bodyOf(bytes, header);
-  const ids = new Set(eventSpans(body).map((span) => eventCorrelationId(body, span)));
-  const sequence = sequenceOf(bytes, header);
-  return Array.from(ids, (id) => ({ kind: 'correlation', hash: hashOf(id), sequence }));
+function contentKeys(records: readonly StoredRecord[]): ContentKeys {
+  const keys: HashKey[] = [];
+  const tags: TagKey[] = [];
+  for (const { bytes, header } of records) {
+    if (header.kind !== 'commit' || header.isErased) continue;
+    const body = bodyOf(bytes, header);
+    const spans = eventSpans(body);
+    const sequence = sequenceOf(bytes, header);
+    for (const id of new Set(spans.map((span) => eventCorrelationId(body, span))))
+      keys.push({ kind: 'correlation', hash: hashOf(id), sequence });
+    const { position } = header;
+    for (const tag of distinctTags(body, spans)) tags.push({ hash: hashOf(tag), position, sequence });
+  }
+  return { keys, tags };
 }

@@ -17,12 +17,19 @@ import {
   type HashKey,
   type IndexEntry,
 } from './index-keys';
+import { tagKey, type TagKey } from './tag-keys';
 
 type Table = Database<Buffer, Buffer>;
 
 /** First and last version, time, position; the length of the principal, the principal, the reason; a checksum. */
 const fixedBytes = 4 * 8 + 2;
 const uint64Max = 2n ** 64n - 1n;
+
+/** Keys of records that are made of their contents: correlation ids and tags. */
+export interface ContentKeys {
+  readonly keys: readonly HashKey[];
+  readonly tags: readonly TagKey[];
+}
 
 /** What was erased, by stream: `files.index.erased`. */
 export class ErasedIndex {
@@ -34,6 +41,7 @@ export class ErasedIndex {
       readonly erased: Table;
       readonly streams: Table;
       readonly keys: Table;
+      readonly tags: Table;
     },
     private readonly throwIfClosed: () => void,
   ) {}
@@ -51,12 +59,16 @@ export class ErasedIndex {
     return found.reverse();
   }
 
-  /** Marks commits of a stream as erased, and removes keys, atomically. Throws the error of the file system; a retry is safe. */
-  async mark(stream: string, entries: readonly IndexEntry[], keys: readonly HashKey[]): Promise<void> {
+  /**
+   * Marks commits of a stream as erased, and removes what found them by their contents, atomically. Throws the error of the file
+   * system; a retry is safe.
+   */
+  async mark(stream: string, entries: readonly IndexEntry[], { keys, tags }: ContentKeys): Promise<void> {
     this.throwIfClosed();
-    const { streams, keys: table } = this.tables;
+    const { streams, keys: keyTable, tags: tagTable } = this.tables;
     const written = this.root.batch(() => {
-      for (const key of keys) void table.remove(hashKey(key));
+      for (const key of keys) void keyTable.remove(hashKey(key));
+      for (const tag of tags) void tagTable.remove(tagKey(tag));
       for (const entry of entries) {
         const keyBytes = stream.length + keySuffixBytes;
         const bytes = Buffer.alloc(keyBytes + entryBytes);

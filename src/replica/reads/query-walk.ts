@@ -8,7 +8,7 @@ import type { PostingsFrom, TagsIndex } from '../index/tags-index';
 const pageMin = 8;
 const pageMax = 1_024;
 /** Looks at postings after which other calls run. */
-const stepsMax = 4_096;
+const budgetMax = 4_096;
 
 /** Records of a batch. */
 const recordsMax = 64;
@@ -31,7 +31,7 @@ export interface Candidates {
  */
 export class QueryWalk {
   private readonly lists: readonly List[];
-  private readonly steps = { left: 0 };
+  private readonly budget = { left: 0 };
   private from: RecordPlace;
   /** Of the transaction within which the last batch ended. */
   private held: Posting[] = [];
@@ -43,21 +43,21 @@ export class QueryWalk {
     from: bigint,
     private readonly reverse: boolean,
   ) {
-    const { steps } = this;
+    const { budget } = this;
     const items = query.items.map(({ tags }) =>
       tags.map((tag) => {
         const hash = hashOf(tag);
-        return new Postings((start) => index.postings(hash, start), reverse, steps);
+        return new Postings((start) => index.postings(hash, start), reverse, budget);
       }),
     );
-    const damaged = new Postings((start) => index.damaged(start), reverse, steps);
+    const damaged = new Postings((start) => index.damaged(start), reverse, budget);
     this.lists = [...items.map((lists) => new Joined(lists)), damaged];
     this.from = { position: from, sequence: reverse ? from : 0n } as RecordPlace;
   }
 
   /** The next candidates, of about this many bytes; all records of a transaction are in one batch. */
   next(bytesMax: number): Candidates {
-    this.steps.left = stepsMax;
+    this.budget.left = budgetMax;
     const postings = this.held;
     this.held = [];
     let bytes = bytesOf(postings);
@@ -106,7 +106,7 @@ interface List {
 
 /** The postings that several lists have in common. */
 class Joined implements List {
-  /** It has none before this one. */
+  /** There is no common posting before this one. */
   private reached: RecordPlace | undefined;
   private found: Posting | undefined;
   private isAtEnd = false;
@@ -144,20 +144,20 @@ class Postings implements List {
   constructor(
     private readonly fetch: (from: PostingsFrom) => readonly Posting[],
     readonly reverse: boolean,
-    private readonly steps: { left: number },
+    private readonly budget: { left: number },
   ) {}
 
   seek(place: RecordPlace): Posting | 'later' | undefined {
-    const { reverse, steps } = this;
+    const { reverse, budget } = this;
     for (;;) {
       const taken = this.at;
       for (; this.at < this.page.length; this.at++) {
         const posting = this.page[this.at] as Posting;
         if (!isBefore(posting, place, reverse)) return posting;
-        steps.left--;
+        budget.left--;
       }
       if (this.isLast) return undefined;
-      if (steps.left <= 0) return 'later';
+      if (budget.left <= 0) return 'later';
       const { position } = place;
       // A page was taken one by one, or is within one large transaction.
       const isDense = this.page.length - taken <= 2 || this.page.at(-1)?.position === position;
@@ -165,7 +165,7 @@ class Postings implements List {
       this.page = this.fetch({ position, reverse, limit: this.limit });
       this.at = 0;
       this.isLast = this.page.length < this.limit;
-      steps.left -= pageMin;
+      budget.left -= pageMin;
     }
   }
 }
