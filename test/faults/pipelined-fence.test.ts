@@ -26,7 +26,7 @@ async function faultsOfWriters(appends: number): Promise<string[]> {
   await using other = await startTestGateway([nats.url]);
   const writers = startConditionalWriters([one.client, other.client], `fence-${randomUUID()}`);
   await writers.more(appends);
-  return writers.faults(one.client);
+  return await writers.faults(one.client);
 }
 
 test('with one fenced publish in flight for each gateway, each append follows what its writer had seen', async () => {
@@ -40,6 +40,7 @@ interface Flight {
 
 /** Fences that assume what will be stored. Of appends in flight no two have the same query, so that they do not disturb each other. */
 function pipelined(): () => void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- they are called with `this`
   const { inTurn, known, match } = Fence.prototype;
   const flights = new Set<Flight>();
   const own = new AsyncLocalStorage<Flight>();

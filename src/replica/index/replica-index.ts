@@ -74,7 +74,7 @@ export class ReplicaIndex {
     try {
       const opened = tables.map((name) => [name, this.root.openDB({ name, ...encodings })]);
       this.tables = Object.fromEntries(opened) as typeof this.tables;
-      const throwIfClosed = (): void => this.throwIfClosed();
+      const throwIfClosed = this.throwIfClosed.bind(this);
       this.rules = new StreamRulesIndex(this.tables, throwIfClosed);
       this.erased = new ErasedIndex(this.root, this.tables, throwIfClosed);
       this.tags = new TagsIndex(this.tables, throwIfClosed);
