@@ -22,41 +22,43 @@ type Code string
 // The codes that have a meaning for a program. CodeUnavailable, CodeCancelled and CodeInternal are also those of calls that ended
 // without a gateway; CodeIncompleteRead is a read that ended without an error, but not with all that was announced.
 const (
-	CodeInvalidRequest    Code = "INVALID_REQUEST"
-	CodeVersionConflict   Code = "VERSION_CONFLICT"
-	CodeCommitIDReuse     Code = "COMMIT_ID_REUSE"
-	CodeStoreUnavailable  Code = "STORE_UNAVAILABLE"
-	CodeReplicaFilling    Code = "REPLICA_FILLING"
-	CodeUnavailable       Code = "UNAVAILABLE"
-	CodeOutcomeUnknown    Code = "OUTCOME_UNKNOWN"
-	CodeOverloaded        Code = "OVERLOADED"
-	CodeQuotaExceeded     Code = "QUOTA_EXCEEDED"
-	CodeStoreFull         Code = "STORE_FULL"
-	CodeStoreRefused      Code = "STORE_REFUSED"
-	CodeStoreMismatch     Code = "STORE_MISMATCH"
-	CodeUnreadableCommit  Code = "UNREADABLE_COMMIT"
-	CodeNotPermitted      Code = "NOT_PERMITTED"
-	CodeUnauthenticated   Code = "UNAUTHENTICATED"
-	CodeAccessDenied      Code = "ACCESS_DENIED"
-	CodeDeadlineExceeded  Code = "DEADLINE_EXCEEDED"
-	CodeCancelled         Code = "CANCELLED"
-	CodeIncompleteRead    Code = "INCOMPLETE_READ"
-	CodeStreamNotFound    Code = "STREAM_NOT_FOUND"
-	CodeStreamTombstoned  Code = "STREAM_TOMBSTONED"
-	CodeVersionBeyondEnd  Code = "VERSION_BEYOND_END"
-	CodeEraseSplitsCommit Code = "ERASE_SPLITS_COMMIT"
-	CodeStoreImmutable    Code = "STORE_IMMUTABLE"
-	CodeGroupNotFound     Code = "GROUP_NOT_FOUND"
-	CodeGroupExists       Code = "GROUP_EXISTS"
-	CodeGroupChanged      Code = "GROUP_CHANGED"
-	CodeGroupHasMembers   Code = "GROUP_HAS_MEMBERS"
-	CodeGroupAheadOfStore Code = "GROUP_AHEAD_OF_STORE"
-	CodeGroupUnreadable   Code = "GROUP_STATE_UNREADABLE"
-	CodePositionBeyondEnd Code = "POSITION_BEYOND_END"
-	CodeMemberExists      Code = "MEMBER_EXISTS"
-	CodeMemberStalled     Code = "MEMBER_STALLED"
-	CodeDeliveryNotHeld   Code = "DELIVERY_NOT_HELD"
-	CodeInternal          Code = "INTERNAL"
+	CodeInvalidRequest        Code = "INVALID_REQUEST"
+	CodeVersionConflict       Code = "VERSION_CONFLICT"
+	CodeAppendConditionFailed Code = "APPEND_CONDITION_FAILED"
+	CodeConditionContended    Code = "CONDITION_CONTENDED"
+	CodeCommitIDReuse         Code = "COMMIT_ID_REUSE"
+	CodeStoreUnavailable      Code = "STORE_UNAVAILABLE"
+	CodeReplicaFilling        Code = "REPLICA_FILLING"
+	CodeUnavailable           Code = "UNAVAILABLE"
+	CodeOutcomeUnknown        Code = "OUTCOME_UNKNOWN"
+	CodeOverloaded            Code = "OVERLOADED"
+	CodeQuotaExceeded         Code = "QUOTA_EXCEEDED"
+	CodeStoreFull             Code = "STORE_FULL"
+	CodeStoreRefused          Code = "STORE_REFUSED"
+	CodeStoreMismatch         Code = "STORE_MISMATCH"
+	CodeUnreadableCommit      Code = "UNREADABLE_COMMIT"
+	CodeNotPermitted          Code = "NOT_PERMITTED"
+	CodeUnauthenticated       Code = "UNAUTHENTICATED"
+	CodeAccessDenied          Code = "ACCESS_DENIED"
+	CodeDeadlineExceeded      Code = "DEADLINE_EXCEEDED"
+	CodeCancelled             Code = "CANCELLED"
+	CodeIncompleteRead        Code = "INCOMPLETE_READ"
+	CodeStreamNotFound        Code = "STREAM_NOT_FOUND"
+	CodeStreamTombstoned      Code = "STREAM_TOMBSTONED"
+	CodeVersionBeyondEnd      Code = "VERSION_BEYOND_END"
+	CodeEraseSplitsCommit     Code = "ERASE_SPLITS_COMMIT"
+	CodeStoreImmutable        Code = "STORE_IMMUTABLE"
+	CodeGroupNotFound         Code = "GROUP_NOT_FOUND"
+	CodeGroupExists           Code = "GROUP_EXISTS"
+	CodeGroupChanged          Code = "GROUP_CHANGED"
+	CodeGroupHasMembers       Code = "GROUP_HAS_MEMBERS"
+	CodeGroupAheadOfStore     Code = "GROUP_AHEAD_OF_STORE"
+	CodeGroupUnreadable       Code = "GROUP_STATE_UNREADABLE"
+	CodePositionBeyondEnd     Code = "POSITION_BEYOND_END"
+	CodeMemberExists          Code = "MEMBER_EXISTS"
+	CodeMemberStalled         Code = "MEMBER_STALLED"
+	CodeDeliveryNotHeld       Code = "DELIVERY_NOT_HELD"
+	CodeInternal              Code = "INTERNAL"
 )
 
 // CodeOf is the code of an error of a call; "" for any other error.
@@ -114,6 +116,19 @@ type VersionConflictError struct {
 
 // Unwrap gives the CallError.
 func (e *VersionConflictError) Unwrap() error { return e.CallError }
+
+// AppendConditionFailedError says that an event was stored that the query of the condition selects. Nothing was stored: read, decide and
+// append again.
+type AppendConditionFailedError struct {
+	*CallError
+	// Item is the item of the query that selects the event, from 0.
+	Item     uint32
+	Position uint64
+	EventID  string
+}
+
+// Unwrap gives the CallError.
+func (e *AppendConditionFailedError) Unwrap() error { return e.CallError }
 
 // CommitIDReuseError says that the commit id belongs to another commit. Nothing was stored.
 type CommitIDReuseError struct {
@@ -221,7 +236,7 @@ const (
 // streamCodes and plainCodes are reasons that are codes.
 var (
 	streamCodes = []Code{CodeStreamNotFound, CodeStreamTombstoned, CodeVersionBeyondEnd, CodeEraseSplitsCommit, CodeStoreImmutable}
-	plainCodes  = []Code{CodeStoreUnavailable, CodeReplicaFilling, CodeStoreFull, CodeStoreRefused, CodeGroupNotFound, CodeGroupExists,
+	plainCodes  = []Code{CodeStoreUnavailable, CodeReplicaFilling, CodeConditionContended, CodeStoreFull, CodeStoreRefused, CodeGroupNotFound, CodeGroupExists,
 		CodeGroupChanged, CodeGroupHasMembers, CodeGroupAheadOfStore, CodeGroupUnreadable, CodePositionBeyondEnd, CodeMemberExists,
 		CodeMemberStalled, CodeDeliveryNotHeld}
 	byStatus = map[codes.Code]Code{codes.Unavailable: CodeUnavailable, codes.PermissionDenied: CodeNotPermitted,
@@ -308,6 +323,11 @@ func (e *CallError) byReason() error {
 				all = []*sluicev1.VersionConflict{found}
 			}
 			return &VersionConflictError{e, found.Stream, found.GetExpectedVersion(), found.ActualVersion, found.MustExist, all}
+		}
+	case code == CodeAppendConditionFailed:
+		if found := detailOf[*sluicev1.AppendConditionFailed](st); found != nil {
+			e.Code = code
+			return &AppendConditionFailedError{e, found.Item, found.Position, found.EventId}
 		}
 	case code == CodeCommitIDReuse:
 		if found := detailOf[*sluicev1.CommitIdReuse](st); found != nil {

@@ -21,7 +21,7 @@ func TestEveryReasonHasACode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needDetails := "VERSION_CONFLICT COMMIT_ID_REUSE OUTCOME_UNKNOWN UNREADABLE_COMMIT STORE_MISMATCH"
+	needDetails := "VERSION_CONFLICT APPEND_CONDITION_FAILED COMMIT_ID_REUSE OUTCOME_UNKNOWN UNREADABLE_COMMIT STORE_MISMATCH"
 	byTheirStatus := "INVALID_REQUEST OVERLOADED NOT_PERMITTED DEADLINE_EXCEEDED CANCELLED UNAUTHENTICATED INTERNAL"
 	rows := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(page), -1)
 	if len(rows) < 30 {

@@ -20,7 +20,7 @@ const (
 )
 
 // definite has codes which show that no attempt has stored the commit, and none will.
-var definite = append([]Code{CodeVersionConflict, CodeCommitIDReuse, CodeInvalidRequest}, streamCodes...)
+var definite = append([]Code{CodeVersionConflict, CodeAppendConditionFailed, CodeCommitIDReuse, CodeInvalidRequest}, streamCodes...)
 
 // untilDecided makes a call that stores something until its outcome is known. It fails with the last error; but once an attempt has
 // been in doubt, only with that doubt or with an error that ends it.
@@ -61,7 +61,7 @@ func pauseBeforeAttempt(err error, attempt int) (time.Duration, bool) {
 	delay := failed.RetryDelay
 	growing := float64(max(delay, min(delay*time.Duration(attempt), pauseMax)))
 	switch failed.Code {
-	case CodeUnavailable, CodeStoreUnavailable, CodeReplicaFilling, CodeOverloaded:
+	case CodeUnavailable, CodeStoreUnavailable, CodeReplicaFilling, CodeOverloaded, CodeConditionContended:
 		return time.Duration(growing * (0.5 + rand.Float64())), true
 	case CodeQuotaExceeded: // before its delay has passed, it refuses for certain
 		return time.Duration(growing * (1 + rand.Float64()/2)), true

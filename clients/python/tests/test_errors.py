@@ -20,6 +20,7 @@ KINDS: dict[str, type[Message]] = {
 } | {
     f"sluice.v1.{kind.__name__}": kind
     for kind in (
+        details_pb2.AppendConditionFailed,
         details_pb2.CommitIdReuse,
         details_pb2.OutcomeUnknown,
         details_pb2.StoreMismatch,

@@ -42,8 +42,10 @@ from ._sync import (
 )
 from .errors import (
     AccessDeniedError,
+    AppendConditionFailedError,
     CallCancelledError,
     CommitIdReuseError,
+    ConditionContendedError,
     DeadlineExceededError,
     FieldViolation,
     GroupError,
@@ -71,6 +73,7 @@ from .v1.consumer_group_service_pb2 import GroupSettings, GroupStart
 __all__ = [
     "AccessDeniedError",
     "AllRead",
+    "AppendConditionFailedError",
     "AppendMultiResult",
     "AppendResult",
     "AppendSession",
@@ -88,6 +91,7 @@ __all__ = [
     "Client",
     "ClientTls",
     "CommitIdReuseError",
+    "ConditionContendedError",
     "Consumer",
     "CorrelationHead",
     "DeadlineExceededError",

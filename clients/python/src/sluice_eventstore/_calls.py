@@ -28,7 +28,13 @@ _RESUME_PAUSE_FIRST = 0.1
 _RESUME_PAUSE_MAX = 5.0
 
 # These show that no attempt has stored the commit, and none will.
-_DEFINITE = (errors.VersionConflictError, errors.CommitIdReuseError, errors.InvalidRequestError, errors.StreamError)
+_DEFINITE = (
+    errors.VersionConflictError,
+    errors.AppendConditionFailedError,
+    errors.CommitIdReuseError,
+    errors.InvalidRequestError,
+    errors.StreamError,
+)
 
 
 class Core:
@@ -243,7 +249,7 @@ def remaining(end: float) -> float | None:
 def _append_pause(error: errors.SluiceError, attempt: int) -> float:
     """Infinity: another attempt is pointless."""
     match error:
-        case errors.UnavailableError() | errors.OverloadedError():
+        case errors.UnavailableError() | errors.OverloadedError() | errors.ConditionContendedError():
             return _growing(error.retry_delay, attempt) * (0.5 + random.random())
         case errors.QuotaExceededError():  # before its delay has passed, it refuses for certain
             return _growing(error.retry_delay, attempt) * (1 + random.random() / 2)

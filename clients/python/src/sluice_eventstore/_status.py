@@ -180,6 +180,11 @@ def _exhausted(failure: Failure) -> errors.SluiceError:
     return _make(errors.InvalidRequestError, failure, violations=(violation,))
 
 
+def _contended(failure: Failure) -> errors.SluiceError:
+    delay = failure.retry_delay
+    return _make(errors.ConditionContendedError, failure, retry_delay=_RETRY_DELAY if delay is None else delay)
+
+
 def _quota(failure: Failure) -> errors.SluiceError:
     delay = failure.retry_delay
     limit = failure.info.metadata["limit"]
@@ -213,6 +218,10 @@ def _by_detail(kind: type[errors.SluiceError], detail: type[Message], *names: st
 
 _BY_REASON: Mapping[str, Callable[[Failure], errors.SluiceError | None]] = {
     "VERSION_CONFLICT": _version_conflict,
+    "APPEND_CONDITION_FAILED": _by_detail(
+        errors.AppendConditionFailedError, details_pb2.AppendConditionFailed, "item", "position", "event_id"
+    ),
+    "CONDITION_CONTENDED": _contended,
     "COMMIT_ID_REUSE": _by_detail(
         errors.CommitIdReuseError, details_pb2.CommitIdReuse, "commit_id", "stream", "position"
     ),

@@ -53,6 +53,26 @@ class VersionConflictError(SluiceError):
     """This conflict and the others of an `append_multi`; the list is truncated if it is long."""
 
 
+class AppendConditionFailedError(SluiceError):
+    """
+    An event was stored that the query of the condition selects. Nothing was stored. Read again, decide again, append again.
+    """
+
+    code = "APPEND_CONDITION_FAILED"
+    item: int
+    """The item of the query that selects the event, from 0."""
+    position: int
+    event_id: str
+
+
+class ConditionContendedError(SluiceError):
+    """Others have appended in each of 20 rounds between the look at the condition and the append. Nothing was stored."""
+
+    code = "CONDITION_CONTENDED"
+    retry_delay: float
+    """Wait this many seconds before the next attempt."""
+
+
 class CommitIdReuseError(SluiceError):
     """The commit id belongs to another commit. Nothing was stored."""
 
