@@ -128,6 +128,46 @@ test('a transaction needs append on what it writes and read on what it checks, o
   expect((await admin.readAll()).events).toHaveLength(before);
 });
 
+test('a condition needs read on all streams, or on the stream that it is within, or stores nothing', async () => {
+  const stream = 'order.condition';
+  const query = { items: [{ tags: ['condition'] }] };
+  const events = [{ type: 'Happened', tags: ['condition'] }];
+  await admin.append({ stream: 'secret.condition', events });
+  const [orders, mixed, writer] = ['orders', 'mixed', 'writer'].map((name) => guarded.as(name)) as [
+    RpcClient,
+    RpcClient,
+    RpcClient,
+  ];
+  const everything = { action: 'read', stream: '>' };
+  const within = { query, withinStream: stream };
+  // An event that it may not read would refuse it, and one that nobody has stored would not: both are the same denial.
+  for (const tag of ['condition', 'nobody has it']) {
+    const condition = { query: { items: [{ tags: [tag] }] } };
+    for (const client of [orders, mixed, writer])
+      expect(await deniedOf(client.append({ stream, events, condition }))).toEqual(everything);
+    const multi = { appends: [{ stream, events }], condition };
+    expect(await deniedOf(orders.appendMulti(multi))).toEqual(everything);
+  }
+  const session = guarded.wireAs('orders').duplex('AppendSession');
+  session.end({ appends: [{ tag: '1', append: { stream, events, condition: { query } } }] });
+  const denied = { answers: [{ tag: '1', error: { code: status.PERMISSION_DENIED } }] };
+  expect(await session.toArray()).toMatchObject([denied]);
+  expect(await deniedOf(writer.append({ stream, events, condition: within }))).toEqual({
+    action: 'read',
+    stream,
+  });
+  const transaction = {
+    appends: [{ stream: 'order.other', events }],
+    checks: [{ stream: 'stock.1', expectedVersion: 0n }],
+    condition: { query, withinStream: 'stock.1' },
+  };
+  expect(await deniedOf(mixed.appendMulti(transaction))).toEqual({ action: 'read', stream: 'stock.1' });
+  expect((await admin.getVersion({ stream })).version).toBe(0n);
+  expect((await orders.append({ stream, events, condition: within })).version).toBe(1n);
+  const refused = await failureOf(admin.append({ stream, events, condition: { query } }));
+  expect(refused.reason).toBe('APPEND_CONDITION_FAILED');
+});
+
 test('denied calls on existing and missing streams are byte-equal and ask NATS nothing', async () => {
   await admin.append({ stream: 'secret.one', events: newEvents(1) });
   const wire = guarded.wireAs('orders');

@@ -7,6 +7,6 @@ const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 test('each conditional append through two gateways of three servers follows what its writer had seen, whatever is killed or halts', async () => {
   await using environment = await threeServers(soakServer);
   const { counts, strikes } = await soak(environment, { seconds, seed, isConditional: true });
-  expect(strikes.length).toBeGreaterThan(seconds / 20);
+  expect(strikes.length).toBeGreaterThan(0);
   for (const kind of ['stored', 'refused', 'looks']) expect(counts[kind]).toBeGreaterThan(0);
 }, 600_000);

@@ -27,11 +27,19 @@ afterAll(() => nats[Symbol.asyncDispose]());
 
 let stores = 0;
 
+/** The flags of a store that no other gateway has. */
+function newStore(): string[] {
+  const name = `M${(stores++).toString()}`;
+  return [`--store-name=${name}`, `--store-prefix=${name.toLowerCase()}`];
+}
+
+function startOn(store: readonly string[], ...flags: string[]): Promise<LocalGateway> {
+  return startTestGateway([nats.url], [anyPort, ...store, ...flags], { metricsAgeMaxMs: ageMaxMs });
+}
+
 /** A gateway with a store of its own. */
 function start(...flags: string[]): Promise<LocalGateway> {
-  const name = `M${(stores++).toString()}`;
-  const own = [`--store-name=${name}`, `--store-prefix=${name.toLowerCase()}`];
-  return startTestGateway([nats.url], [anyPort, ...own, ...flags], { metricsAgeMaxMs: ageMaxMs });
+  return startOn(newStore(), ...flags);
 }
 
 async function pageOf({ http }: LocalGateway): Promise<MetricsPage> {
@@ -82,6 +90,54 @@ test('appends: by outcome, with their events and bytes, repetitions apart', asyn
   expect(page.value('grpc_server_handling_seconds_count', append)).toBe(4);
   expect(page.value('grpc_server_msg_received_total', append)).toBe(4);
   expect(page.value('grpc_server_msg_sent_total', append)).toBe(2);
+});
+
+test('appends with conditions: attempts over all streams, and what became of each', async () => {
+  await using gateway = await start();
+  const { client } = gateway;
+  const events = [{ type: 'Happened', tags: ['seat'] }];
+  const condition = { query: { items: [{ tags: ['seat'] }] } };
+  await client.append({ stream: 'c.1', events, condition });
+  const refused = await failureOf(client.append({ stream: 'c.2', events, condition }));
+  expect(refused.reason).toBe('APPEND_CONDITION_FAILED');
+  const within = { query: { items: [{ tags: ['other'] }] }, withinStream: 'c.1' };
+  await client.append({ stream: 'c.1', events, condition: within });
+
+  const page = await pageOf(gateway);
+  expect(page.value('sluice_appends_total', { outcome: 'OK' })).toBe(2);
+  expect(page.value('sluice_appends_total', { outcome: 'APPEND_CONDITION_FAILED' })).toBe(1);
+  // The refusal needs no attempt, and the condition within a stream has a fence of its own.
+  const attempts = 'sluice_append_condition_attempts_total';
+  expect(page.value(attempts, { end: 'decided' })).toBe(1);
+  expect(page.value('sluice_append_conditions_waiting')).toBe(0);
+});
+
+test('attempts that another gateway overtakes are counted as lost', async () => {
+  const store = newStore();
+  await using gateway = await startOn(store);
+  await using other = await startOn(store);
+  const stop = new AbortController();
+  const busy = Promise.all(
+    Array.from({ length: 8 }, async (_, number) => {
+      while (!stop.signal.aborted)
+        await other.client.append({ stream: `busy.${number.toString()}`, events: newEvents(1) });
+    }),
+  );
+  const attempts = async (end: string): Promise<number> =>
+    (await pageOf(gateway)).value('sluice_append_condition_attempts_total', { end }) ?? 0;
+  let decided = 0;
+  try {
+    await until(async () => {
+      const condition = { query: { items: [{ tags: ['nobody has it'] }] } };
+      await gateway.client.append({ stream: 'c.1', events: newEvents(1), condition });
+      decided++;
+      return (await attempts('lost')) > 0;
+    });
+  } finally {
+    stop.abort();
+    await busy;
+  }
+  expect(await attempts('decided')).toBe(decided);
 });
 
 test('appends of a session, of which each counts, and each message once', async () => {

@@ -11,7 +11,7 @@ import { HistoryError, soak, soakGateways, soakServer } from '../support/soak';
 import { SoakAccess } from '../support/soak-access';
 import { prepareTools, removeTools } from '../support/tools';
 
-const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth]
+const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth | --conditional]
        npm run soak -- --bulk N [--auth | --backup | --controls]
        npm run soak -- --groups N [--seed S] [--servers 1|3] [--only DRILL]
        npm run soak -- --greedy SECONDS [--only WORDS]
@@ -24,6 +24,8 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --operator    an operator edits the log meanwhile: mirrored, full, with a short memory of ids, with smaller messages
   --auth        with access control, which changes meanwhile: auth files, tokens and keys; other callers try what they may not; the audit
                 logs must have each append. Gateways are stopped instead of killed, since one that is killed may lose lines
+  --conditional the appends have conditions over all streams, on hot and cold tags: each event that is stored must follow what its writer
+                had seen of its tags
   --bulk N      writes N commits by sessions as fast as they go through one gateway, looks for all of their correlation ids
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --backup      backs the store up while half of them have yet to be written, restores it elsewhere, verifies it, and sends all of them
@@ -73,6 +75,7 @@ interface Settings {
   readonly minutes: number;
   readonly isOperated: boolean;
   readonly isGuarded: boolean;
+  readonly isConditional: boolean;
   readonly isBackedUp: boolean;
   readonly isControlled: boolean;
   readonly seed: number;
@@ -95,6 +98,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     only: string,
     operator: { type: 'boolean' },
     auth: { type: 'boolean' },
+    conditional: { type: 'boolean' },
     backup: { type: 'boolean' },
     controls: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -116,6 +120,8 @@ function parseSettings(args: readonly string[]): Settings | undefined {
   const kinds = [values.auth, values.backup, values.controls].filter((isGiven) => isGiven === true).length;
   if ((values.backup ?? values.controls) === true && (values.bulk === undefined || kinds > 1))
     throw new UsageError('--backup and --controls are for --bulk, one of them, and without --auth');
+  if (values.conditional === true && values.auth === true)
+    throw new UsageError('--conditional is without --auth');
   const { servers = '1,3' } = values;
   if (!['1', '3', '1,3'].includes(servers)) throw new UsageError('--servers must be 1 or 3');
   return {
@@ -127,6 +133,7 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     only: values.only ?? '',
     isOperated: values.operator === true,
     isGuarded: values.auth === true,
+    isConditional: values.conditional === true,
     isBackedUp: values.backup === true,
     isControlled: values.controls === true,
     minutes: whole('minutes', values.minutes ?? '1'),
@@ -218,13 +225,14 @@ async function runDrills(events: number, { servers, only }: Settings): Promise<v
     }
 }
 
-async function runHistories({ minutes, seed, servers, isOperated, isGuarded }: Settings): Promise<void> {
+async function runHistories(settings: Settings): Promise<void> {
+  const { minutes, seed, servers, isOperated, isGuarded, isConditional } = settings;
   for (let minute = 0; minute < minutes; minute++) {
     const count = servers[minute % servers.length];
     say(`minute ${minute + 1} of ${minutes}: servers: ${count ?? 0}, seed ${seed + minute}`);
     await using environment = await (count === 1 ? singleServer : threeServers)(soakServer);
     await using access = isGuarded ? await SoakAccess.start(soakGateways) : undefined;
-    const options = { seconds: 60, seed: seed + minute, isOperated, access };
+    const options = { seconds: 60, seed: seed + minute, isOperated, isConditional, access };
     const { strikes, counts } = await soak(environment, options);
     say(`  ${[...strikes, JSON.stringify(counts)].join('\n  ')}`);
   }

@@ -13,12 +13,23 @@ export interface LoggedEvent {
  */
 export function predecessorFaults(events: readonly LoggedEvent[]): string[] {
   const faults: string[] = [];
-  /** Of each tag, the positions of the events that have it. */
-  const positions = new Map<string, Set<bigint>>();
+  /** Of each tag, the positions of the events that have it, in order and each once. */
+  const positions = new Map<string, bigint[]>();
   const last = (tags: readonly string[], before: bigint): bigint => {
-    const [first = new Set<bigint>(), ...others] = tags.map((tag) => positions.get(tag) ?? new Set<bigint>());
-    const common = [...first].filter((at) => at < before && others.every((other) => other.has(at)));
-    return common.at(-1) ?? 0n;
+    const lists = tags.map((tag) => positions.get(tag) ?? []);
+    const ends = lists.map(({ length }) => length - 1);
+    // From the end of each list back to what all have.
+    for (let bound = before - 1n; ; ) {
+      const found = lists.map((list, index) => {
+        let at = ends[index] as number;
+        while (at >= 0 && (list[at] as bigint) > bound) at--;
+        ends[index] = at;
+        return list[at] ?? 0n;
+      });
+      const lowest = found.reduce((one, other) => (other < one ? other : one));
+      if (lowest === 0n || found.every((at) => at === lowest)) return lowest;
+      bound = lowest;
+    }
   };
   for (const { id, position, tags, seen } of events) {
     const found = last(tags, position);
@@ -26,7 +37,11 @@ export function predecessorFaults(events: readonly LoggedEvent[]): string[] {
       faults.push(
         `event ${id} at ${position.toString()} with ${tags.join(' ')} was decided after ${seen.toString()}, and follows ${found.toString()}`,
       );
-    for (const tag of tags) positions.set(tag, (positions.get(tag) ?? new Set()).add(position));
+    for (const tag of tags) {
+      const list = positions.get(tag);
+      if (list === undefined) positions.set(tag, [position]);
+      else if (list.at(-1) !== position) list.push(position);
+    }
   }
   return faults;
 }
