@@ -95,7 +95,9 @@ test('gives up after the last attempt, and at once for any other error', async (
   await expect(tooLate).rejects.toBeInstanceOf(AppendConditionFailedError);
   expect(decisions).toBe(3);
   const other = new Error('not for sale');
-  await expect(withRetryOnCondition(client, ofCourse('law'), () => Promise.reject(other))).rejects.toBe(other);
+  await expect(withRetryOnCondition(client, ofCourse('law'), () => Promise.reject(other))).rejects.toBe(
+    other,
+  );
   const bad = withRetryOnCondition(client, ofCourse('law'), () => Promise.reject(other), { attemptsMax: 0 });
   await expect(bad).rejects.toThrow(RangeError);
 });

@@ -18,6 +18,7 @@ afterAll(() => {
 test.each([
   ['docs/command-line.md', 15],
   ['docs/streams.md', 2],
+  ['docs/conditions.md', 0],
 ])(
   'every command of %s prints what is shown',
   async (name, countMin) => {

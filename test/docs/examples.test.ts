@@ -81,6 +81,7 @@ withGrpcurl('the commands of README.md print what is shown', async () => {
 test.each([
   ['docs/typescript.md', 6],
   ['docs/streams.md', 1],
+  ['docs/conditions.md', 1],
 ])('the examples of %s print what is shown, one after the other', async (page, count) => {
   await using nats = await startNats();
   await using gateway = await startTestGateway([nats.url]);
@@ -108,6 +109,7 @@ test('the TypeScript of the documentation has no type errors', () => {
     'docs/clients.md',
     'docs/personal-data.md',
     'docs/streams.md',
+    'docs/conditions.md',
   ].flatMap((page) => blocks(document(page)).filter(({ language }) => language === 'ts'));
   expect(examples.length).toBeGreaterThanOrEqual(2);
   const files = examples.map(({ code }, i) => {

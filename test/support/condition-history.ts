@@ -19,7 +19,7 @@ export function predecessorFaults(events: readonly LoggedEvent[]): string[] {
     const lists = tags.map((tag) => positions.get(tag) ?? []);
     const ends = lists.map(({ length }) => length - 1);
     // From the end of each list back to what all have.
-    for (let bound = before - 1n; ; ) {
+    for (let bound = before - 1n; ;) {
       const found = lists.map((list, index) => {
         let at = ends[index] as number;
         while (at >= 0 && (list[at] as bigint) > bound) at--;
