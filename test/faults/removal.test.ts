@@ -111,6 +111,26 @@ test('of a deleted stream its last control stays, and its versions go on', async
   await expect(append(stream)).rejects.toMatchObject({ code: 'STREAM_TOMBSTONED' });
 });
 
+test('conditions over all streams are decided although the log ends with records of what was removed', async () => {
+  const [stream, tag] = [`removed.${randomUUID()}`, randomUUID()];
+  const events = [{ type: 'Taken', tags: [tag] }];
+  await one.store.append(appendTo(stream, { events }), callFor());
+  const condition = { query: { items: [{ tags: [tag] }] } };
+  const onCondition = appendTo(`on.${stream}`, { events, condition });
+  await expect(one.store.append(onCondition, callFor())).rejects.toMatchObject({
+    code: 'APPEND_CONDITION_FAILED',
+  });
+  await one.store.control(controlOf(stream, { kind: 'delete' }), callFor());
+  await until(async () => (await messagesOf(stream)) === 1, 20_000);
+  // A gateway that was filled since never had the event.
+  await using fresh = await openTestStore(nats.url, { limits });
+  await until(() => fresh.store.filling() === undefined, 30_000);
+  expect((await fresh.store.append(onCondition, callFor())).version).toBe(1n);
+  await expect(one.store.append(onCondition, callFor())).rejects.toMatchObject({
+    code: 'APPEND_CONDITION_FAILED',
+  });
+});
+
 test('a transaction of which one stream was deleted can still be read', async () => {
   const [stream, kept] = [`within.${randomUUID()}`, `kept.${randomUUID()}`];
   await one.store.appendMulti(appendToAll([kept, stream, `${kept}.2`]), callFor());
