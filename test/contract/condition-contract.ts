@@ -28,6 +28,7 @@ export function conditionContract(store: () => ContractStore, open: OpenContract
   together(store);
   repeated(store);
   contended(open);
+  disjoint(open);
   refused(store);
 }
 
@@ -199,6 +200,63 @@ function contended(open: OpenContract): void {
     expect(taken.toSorted()).toEqual(range(0, 5).map((number) => `seat:${number}`));
     const { events } = await fresh.all({ query: { items: [{ eventTypes: ['Taken'] }] } });
     expect(events.map(({ tags }) => tags[0]).toSorted()).toEqual(taken.toSorted());
+  });
+}
+
+/** Tags of their own, after what each has stored before; and events of several, which only their common tags refuse. */
+function disjoint(open: OpenContract): void {
+  test('of 64 callers with tags of their own none is refused, and each has a chain without gaps', async () => {
+    await using fresh = await open();
+    const rounds = 4;
+    await Promise.all(
+      range(0, 63).map(async (caller) => {
+        const tag = `own:${caller}`;
+        let after = 0n;
+        for (const round of range(1, rounds)) {
+          const events = [tagged(`${tag}:${round}`, 'Counted', tag, 'shared')];
+          const condition = unless(
+            after,
+            { tags: [tag] },
+            { tags: [tag, 'shared'], eventTypes: ['Counted'] },
+          );
+          ({ position: after } = await fresh.append({ stream: `own.${caller % 8}`, events, condition }));
+        }
+      }),
+    );
+    const { events } = await fresh.all({ query: { items: [{ tags: ['shared'] }] } });
+    expect(events).toHaveLength(64 * rounds);
+  });
+
+  test('of two decisions that rule each other out exactly one is stored', async () => {
+    await using fresh = await open();
+    // Each may be stored only if the other one is not: at most one of each pair.
+    const outcomes = await Promise.all(
+      range(0, 29).flatMap((pair) =>
+        (['Opened', 'Closed'] as const).map(async (type) => {
+          const other = type === 'Opened' ? 'Closed' : 'Opened';
+          const tag = `pair:${pair}`;
+          const condition = unless(0n, { eventTypes: [other], tags: [tag] });
+          const append = fresh.append({
+            stream: `pair.${pair}.${type}`,
+            events: [tagged('', type, tag)],
+            condition,
+          });
+          return append.then(
+            () => tag,
+            async () => {
+              expect(await problemOf(append)).toMatchObject({ reason: 'APPEND_CONDITION_FAILED' });
+              return undefined;
+            },
+          );
+        }),
+      ),
+    );
+    const stored = outcomes.filter((outcome) => outcome !== undefined);
+    expect(stored.toSorted()).toEqual(
+      range(0, 29)
+        .map((pair) => `pair:${pair}`)
+        .toSorted(),
+    );
   });
 }
 

@@ -9,6 +9,7 @@ import { deniedType, denialFaults, startIntruders, type Intruders, type Tried } 
 import { makeReplicaDir } from './replica-dir';
 import { freePorts, type TestNats } from './nats-server';
 import { describe, strike, strikes, type Target } from './nemesis';
+import { leaderOf } from './monitor';
 import { hands, operate } from './operator';
 import { randomFrom } from './random';
 import { startConditionalWriters } from './conditional-writers';
@@ -134,9 +135,11 @@ interface UnderAttack {
 
 async function strikeOften(
   { environment, targets, clients, writers, done }: UnderAttack,
-  { seconds, seed, isOperated = false }: SoakOptions,
+  { seconds, seed, isOperated = false, isConditional = false }: SoakOptions,
 ): Promise<void> {
   const endMs = Date.now() + seconds * 1_000;
+  // Whether a condition holds is decided by the leader.
+  if (isConditional && environment.nodes.length > 1) await killLeader(environment, writers, done);
   for (const next of strikes(randomFrom(seed), environment.nodes.length, soakGateways)) {
     const hand = isOperated ? hands[done.length % hands.length] : undefined;
     if (hand !== undefined) await operate(environment.urls, hand);
@@ -147,6 +150,17 @@ async function strikeOften(
     await writers.more(streams);
     if (Date.now() > endMs) return;
   }
+}
+
+/** Kills the leader of the log while appends are under way, and waits for the next one. */
+async function killLeader(environment: Environment, writers: Writers, done: string[]): Promise<void> {
+  await writers.more(streams);
+  const leader = await leaderOf(environment.nodes);
+  done.push('kill the leader');
+  await leader.kill();
+  await writers.more(streams);
+  await leader.start();
+  await environment.settled();
 }
 
 function serverTarget(node: TestNats, index: number): Target {
