@@ -122,10 +122,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
   const space = new Space(logger);
   const sizes = new CommitSizes(createMessageSize(pool, store.name, config, limits.requestTimeoutMs), limits);
   const ids = new IdMemory();
-  const watches: { close(): Promise<void> }[] = [];
-  if (embedded !== undefined) watches.push(await watchEmbeddedDisk(log, space, embedded, logger));
-  watches.push(await watchLog(log, space, sizes, ids));
-  watches.push(await watchMirrors(log, logger));
+  const watches = await startWatches(log, { space, sizes, ids }, options);
   const queues = new StreamQueues(limits);
   const doubts = new Doubts();
   let fence: Fence | undefined;
@@ -186,6 +183,19 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     },
     close: () => pool.close(),
   };
+}
+
+/** What watches the log, its mirrors and the disk. */
+async function startWatches(
+  log: LogAccess,
+  { space, sizes, ids }: { readonly space: Space; readonly sizes: CommitSizes; readonly ids: IdMemory },
+  { embedded, log: logger }: JetStreamOptions,
+): Promise<{ close(): Promise<void> }[]> {
+  const watches: { close(): Promise<void> }[] = [];
+  if (embedded !== undefined) watches.push(await watchEmbeddedDisk(log, space, embedded, logger));
+  watches.push(await watchLog(log, space, sizes, ids));
+  watches.push(await watchMirrors(log, logger));
+  return watches;
 }
 
 function appendFacts(queues: StreamQueues, doubts: Doubts, fence: Fence | undefined): AppendFacts {

@@ -138,7 +138,7 @@ test('a condition needs read on all streams, or on the stream that it is within,
     RpcClient,
     RpcClient,
   ];
-  const everything = { action: 'read', stream: '>' };
+  const everything = { action: 'read', pattern: '>' };
   const within = { query, withinStream: stream };
   // An event that it may not read would refuse it, and one that nobody has stored would not: both are the same denial.
   for (const tag of ['condition', 'nobody has it']) {
