@@ -113,7 +113,7 @@ test('of a deleted stream its last control stays, and its versions go on', async
 
 test('conditions over all streams are decided although the log ends with records of what was removed', async () => {
   const [stream, tag] = [`removed.${randomUUID()}`, randomUUID()];
-  const events = [{ type: 'Taken', tags: [tag] }];
+  const events = newEvents(1).map((event) => ({ ...event, tags: [tag] }));
   await one.store.append(appendTo(stream, { events }), callFor());
   const condition = { query: { items: [{ tags: [tag] }] } };
   const onCondition = appendTo(`on.${stream}`, { events, condition });
