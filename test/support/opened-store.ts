@@ -1,4 +1,5 @@
 import pino from 'pino';
+import type { DeepPartial } from '../../generated/sluice/v1/event';
 import { AppendMultiRequest, AppendRequest } from '../../generated/sluice/v1/event_store_service';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { openStore, type OpenedStore } from '../../src/open-store';
@@ -50,7 +51,10 @@ export const callFor = (ms = 30_000 * patience): CallContext => ({
   deadlineMs: performance.now() + ms,
 });
 
-export function appendTo(stream: string, request: Partial<Omit<Append, 'stream'>> = {}): AppendCommand {
+export function appendTo(
+  stream: string,
+  request: Partial<Omit<Append, 'stream'>> & Pick<DeepPartial<AppendRequest>, 'condition'> = {},
+): AppendCommand {
   return parseAppend(AppendRequest.fromPartial({ events: newEvents(1), ...request, stream }), defaultLimits);
 }
 
