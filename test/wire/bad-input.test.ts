@@ -190,10 +190,17 @@ function tagsCases(field: string, withTags: (tags: readonly string[]) => WireMes
   };
 }
 
+/** What the cases that are fine have besides, where no stored event may match. */
+interface MatchingNothing {
+  readonly event_types?: readonly string[];
+  readonly tags?: readonly string[];
+}
+
 /** Cases of a query, which is within a message at `path`. */
 function queryCases(
   path = '',
   within = (query: WireMessage): WireMessage => query,
+  besides: MatchingNothing = {},
 ): Record<string, FieldCases> {
   const withItems = (items: readonly WireMessage[]): WireMessage => within({ query: { items } });
   const bad = (items: readonly WireMessage[], field: string, says: RegExp): BadInput => ({
@@ -218,9 +225,11 @@ function queryCases(
     },
     [`${path}query.items.event_types`]: {
       bad: badTypes.map(({ request, field, says }) => bad([request], `query.items[0].${field}`, says)),
-      fine: fineTypes.map((item) => withItems([item])),
+      fine: fineTypes.map((item) => withItems([{ ...besides, ...item }])),
     },
-    [`${path}query.items.tags`]: tagsCases(`${path}query.items[0].tags`, (tags) => withItems([{ tags }])),
+    [`${path}query.items.tags`]: tagsCases(`${path}query.items[0].tags`, (tags) =>
+      withItems([{ ...besides, tags }]),
+    ),
   };
 }
 
@@ -236,7 +245,7 @@ function conditionCases(): Record<string, FieldCases> {
       bad: [{ request: withCondition({}), field: 'condition.query', says: /^is required$/ }],
       fine: [withCondition({ query })],
     },
-    ...queryCases('condition.', withCondition),
+    ...queryCases('condition.', withCondition, { event_types: ['NoEventHasIt'], tags: ['no event has it'] }),
     'condition.after_position': {
       bad: [uint64Max, int64Max].map((after_position) => ({
         request: withCondition({ query, after_position }),
