@@ -25,12 +25,17 @@ async function faultsOfWriters(appends: number): Promise<string[]> {
   await using one = await startTestGateway([nats.url]);
   await using other = await startTestGateway([nats.url]);
   const writers = startConditionalWriters([one.client, other.client], `fence-${randomUUID()}`);
-  await writers.more(appends);
-  return await writers.faults(one.client);
+  let faults: string[] = [];
+  try {
+    await writers.more(appends);
+  } finally {
+    faults = await writers.faults(one.client);
+  }
+  return faults;
 }
 
 test('with one fenced publish in flight for each gateway, each append follows what its writer had seen', async () => {
-  expect(await faultsOfWriters(500)).toEqual([]);
+  expect(await faultsOfWriters(300)).toEqual([]);
 }, 120_000);
 
 /** An append in flight. */
@@ -45,13 +50,15 @@ function pipelined(): () => void {
   const flights = new Set<Flight>();
   const own = new AsyncLocalStorage<Flight>();
   const assumed = new WeakMap<Fence, bigint>();
-  Fence.prototype.inTurn = async (_call, work) => {
+  Fence.prototype.inTurn = async function (this: Fence, _call, work) {
     const flight = { query: '' };
     flights.add(flight);
     try {
       return await own.run(flight, work);
     } finally {
       flights.delete(flight);
+      // Or plain appends would wait for ever after a third lost round.
+      (this as unknown as { letGo(): void }).letGo();
     }
   };
   Fence.prototype.known = async function (this: Fence, call): Promise<Sequence> {
@@ -80,7 +87,9 @@ inOneProcess('the fault is in the process of the test')(
   async () => {
     const restore = pipelined();
     try {
-      const faults = await faultsOfWriters(1_000);
+      // A few of a hundred appends, depending on how busy the machine is.
+      let faults: string[] = [];
+      for (let round = 0; round < 10 && faults.length === 0; round++) faults = await faultsOfWriters(200);
       expect(faults.length).toBeGreaterThan(0);
       expect(faults[0]).toMatch(/^event .* was decided after \d+, and follows \d+$/);
     } finally {
