@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CommitRecord, type RecordedEvent } from '../../generated/sluice/v1/event';
-import { takeUnits, unitBefore, versionsOf, type Unit } from '../../src/groups/unit';
+import { eventMatcher, takeUnits, unitBefore, versionsOf, type Unit } from '../../src/groups/unit';
 
 /** Units are the events of a run, joined by commit and stream, and their bytes are copies. */
 
@@ -44,7 +44,7 @@ function decoded({ block, start, end }: Unit): RecordedEvent[] {
 }
 
 test('units have the selected events of a run, each commit and stream together, as copies', () => {
-  const isType = (type: string): boolean => type === 'A';
+  const isA = eventMatcher({ patterns: ['>'], eventTypes: new Set(['A']), eventTypePrefixes: [] });
   fc.assert(
     fc.property(
       fc.array(commit, { maxLength: 20 }),
@@ -59,7 +59,7 @@ test('units have the selected events of a run, each commit and stream together, 
         const selection = {
           targetOf: (stream: string) =>
             targets[numberOf(stream)] === undefined ? undefined : got[numberOf(stream)],
-          isType: onlyA ? isType : undefined,
+          isWanted: onlyA ? isA : undefined,
           bytesMax,
         };
         takeUnits(run, selection, (target, unit) => target.push(unit));
@@ -68,7 +68,7 @@ test('units have the selected events of a run, each commit and stream together, 
         for (const [number, units] of got.entries()) {
           const wanted = all.filter(
             ({ stream, type }) =>
-              numberOf(stream) === number && targets[number] !== undefined && (!onlyA || isType(type)),
+              numberOf(stream) === number && targets[number] !== undefined && (!onlyA || type === 'A'),
           );
           expect(units.flatMap(decoded)).toEqual(wanted);
           for (const unit of units) {
