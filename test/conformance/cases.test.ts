@@ -36,15 +36,14 @@ test('there is a case for every method of the contract', () => {
 });
 
 test('there is a case for every reason of errors that a caller can bring about', () => {
-  // A bug in the gateway, a caller that takes nothing, a gateway that has just been started, a restored store, an edited one, one
-  // that an operator has made immutable, and others that are always faster.
+  // A bug in the gateway, a caller that takes nothing, a gateway that has just been started, a restored store, an edited one, and
+  // others that are always faster.
   const others = [
     'INTERNAL',
     'CANCELLED',
     'REPLICA_FILLING',
     'GROUP_AHEAD_OF_STORE',
     'GROUP_STATE_UNREADABLE',
-    'STORE_IMMUTABLE',
     'CONDITION_CONTENDED',
   ];
   const reasons = tableRows(document('docs/errors.md')).flatMap(([cell = '', , details = '']) =>
