@@ -30,25 +30,27 @@ export interface Part {
 
 /** Divides groups before each erasure. */
 export function partsOf(groups: Part['groups'], upTo: Sequence): readonly Part[] {
-  if (!groups.some(erasureOf)) return [{ groups, upTo, erasure: undefined }];
+  const erasedBy = ([entry]: readonly LogEntry[]): ErasedCommits | undefined => entry && erasedCommits(entry);
+  if (!groups.some(erasedBy)) return [{ groups, upTo, erasure: undefined }];
   const parts: Part[] = [];
   let begin = 0;
   for (let end = 1; end <= groups.length; end++) {
     const next = groups[end];
-    if (next !== undefined && erasureOf(next) === undefined) continue;
+    if (next !== undefined && erasedBy(next) === undefined) continue;
     const last = next === undefined ? upTo : sequenceAfter((next[0] as LogEntry).position, -1n);
     parts.push({
       groups: groups.slice(begin, end),
       upTo: last,
-      erasure: erasureOf(groups[begin] as readonly LogEntry[]),
+      erasure: erasedBy(groups[begin] as readonly LogEntry[]),
     });
     begin = end;
   }
   return parts;
 }
 
-function erasureOf([entry]: readonly LogEntry[]): ErasedCommits | undefined {
-  if (entry === undefined || !isControl(entry) || entry.control.kind !== 'erase') return undefined;
+/** What an entry of the log erases; undefined: nothing. */
+export function erasedCommits(entry: LogEntry): ErasedCommits | undefined {
+  if (!isControl(entry) || entry.control.kind !== 'erase') return undefined;
   const { fromVersion, toVersion } = entry.control;
   return { stream: entry.stream, fromVersion, toVersion };
 }

@@ -26,7 +26,7 @@ import type { RecordLocation } from '../segments/location';
 import { draftRecord } from '../segments/record';
 import type { Segments } from '../segments/segments';
 import { duplicateOf, splitIfTorn } from '../segments/torn-groups';
-import type { ErasedCommits } from './erase-commits';
+import { erasedCommits, type ErasedCommits } from './erase-commits';
 import type { ReplicaState } from './state';
 
 /** The distance of two marks: a read of all streams begins at one. */
@@ -115,18 +115,20 @@ export class WriteBatch {
     const head = { version, sequence, position, timeNanos };
     entries.addStream(stream, { kind: 'control', location, ...noEvents, ...head });
     entries.addRules(stream, { rules, position });
-    if (control.control.kind === 'erase') this.addErasure(control, control.control);
+    const erased = erasedCommits(control);
+    if (erased !== undefined) this.erasures.push(erased);
+    if (control.control.kind === 'erase') this.addErased(control, control.control);
     entries.addKey({ kind: 'commit', hash: hashOf(commitId), sequence }, location);
     this.state.ids.add(commitId);
     this.last = { sequence, identity: identityOf(control) };
   }
 
-  private addErasure(
+  /** The record of an erasure, which remains. */
+  private addErased(
     { stream, timeNanos, position, principal }: LogControl,
     { fromVersion, toVersion, reason }: Erasure,
   ): void {
     const commitTime = unixNanos(timeNanos);
-    this.erasures.push({ stream, fromVersion, toVersion });
     this.entries.addErased(stream, { fromVersion, toVersion, commitTime, principal, reason, position });
   }
 
