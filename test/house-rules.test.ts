@@ -142,7 +142,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@opentelemetry/api',
   ],
   keys: ['client', 'collections', 'jetstream/nats', 'limits', 'npm:zod'],
-  cli: ['client', 'keys', 'auth', 'config', 'versions'],
+  cli: ['client', 'keys', 'auth', 'config', 'group-limits', 'versions'],
   serve: ['gateway', 'primary', 'role', 'cli', 'config', 'versions', 'npm:pino'],
   // What puts the rooms together.
   main: ['serve', 'replica-command', 'operator', 'cli', 'config'],

@@ -5,6 +5,7 @@ import {
   type GroupState,
   type SluiceClient,
 } from '../client/client';
+import { groupLimits } from '../group-limits';
 import type { Context } from './command';
 import type { Finding } from './finding';
 import { counted } from './words';
@@ -15,10 +16,10 @@ const oldMs = 60_000;
 /** Of a group without members. */
 const lagMany = 1n;
 /**
- * Streams of a lane that wait: at 1,000 (`lane_streams_waiting_max`), or at fewer with a small `max_payload` of NATS, the record of the
- * lane is full, and the lane takes nothing more.
+ * Streams of a lane that wait: at `lane_streams_waiting_max`, or at fewer with a small `max_payload` of NATS, the record of the lane is
+ * full, and the lane takes nothing more.
  */
-const waitingMany = 750;
+const waitingMany = 0.75 * groupLimits.laneStreamsWaitingMax;
 const seeGroups = 'docs/groups.md';
 /** `UNIMPLEMENTED`: the gateway is an older one. */
 const unimplemented = 12;
