@@ -22,8 +22,10 @@ const rows = {
   append: 'Append of 1 event, each append',
 } as const;
 
-/** The CPU time of the gateway, in microseconds, for what the row counts. */
-type Cost = Readonly<Record<keyof typeof rows, number>>;
+type Row = keyof typeof rows;
+
+/** The CPU time of the gateways, in microseconds, for what the row counts: each time with controls and without. */
+type Pairs = Readonly<Record<Row, number[][]>>;
 
 interface Side {
   readonly gateway: BenchGateway;
@@ -35,7 +37,7 @@ interface Side {
  * hides nothing, so that both sides return the same events, beside one without controls. `facts`: how it was measured.
  */
 export async function controlsCost(run: Run, facts: string): Promise<string | undefined> {
-  const { settings, peaks, progress, signal } = run;
+  const { settings, peaks, progress } = run;
   if (!settings.only.test(title)) return undefined;
   const streams = Math.max(controlledEach, Math.round(streamCount * settings.sizes.callsShare));
   progress(`${title}: starting servers and filling stores`);
@@ -54,17 +56,30 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
   }));
   for (const { gateway } of sides) await gateway.caughtUp();
   await control((sides[0] as Side).client, streams);
-  const costs = sides.map((): Cost[] => []);
+  const pairs = await pairsOf(run, sides, streams);
+  for (const { client } of sides) client.close();
+  return [`# What ${title} cost`, facts, render(pairs, streams)].join('\n\n');
+}
+
+async function pairsOf(
+  { settings, progress, signal }: Run,
+  sides: readonly Side[],
+  streams: number,
+): Promise<Pairs> {
+  const pairs: Pairs = { all: [], catchUp: [], stream: [], append: [] };
   for (let round = 0; round <= settings.rounds; round++) {
     progress(`${title}: round ${round} of ${settings.rounds}`);
-    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
-      signal.throwIfAborted();
-      const cost = await costOf(side, streams);
-      if (round > 0) costs[sides.indexOf(side)]?.push(cost);
-    }
+    for (const row of Object.keys(rows) as Row[])
+      for (let time = 0; time < loads[row].times; time++) {
+        const costs = [NaN, NaN];
+        for (const side of time % 2 === 0 ? [0, 1] : [1, 0]) {
+          signal.throwIfAborted();
+          costs[side] = await costOf(sides[side] as Side, streams, loads[row].load);
+        }
+        if (round > 0) pairs[row].push(costs);
+      }
   }
-  for (const { client } of sides) client.close();
-  return [`# What ${title} cost`, facts, render(costs, streams)].join('\n\n');
+  return pairs;
 }
 
 /** The streams take turns, so that the commits of a stream lie apart. */
@@ -86,61 +101,77 @@ async function control({ streams }: SluiceClient, count: number): Promise<void> 
   );
 }
 
-async function costOf({ gateway, client }: Side, streams: number): Promise<Cost> {
-  const events = streams * commitsEach;
-  const all = await cpuOf(gateway, events, () => take(client.readAll(), events));
-  const catchUp = await cpuOf(gateway, events, () => take(client.subscribe({ after: 0n }), events, true));
-  const stream = await cpuOf(gateway, streams, () =>
-    inTurns(readers, streams, (turn) =>
-      take(client.readStream(nameOf(turn), { maxCount: commitsEach }), commitsEach),
-    ),
-  );
-  const append = await cpuOf(gateway, streams, () =>
-    inTurns(appenders, streams, (turn) => client.append(nameOf(turn), toNewEvents(newEvents(1)))),
-  );
-  return { all, catchUp, stream, append };
-}
+/** What a row does: it resolves with the number of what it counts. */
+type Load = (client: SluiceClient, streams: number) => Promise<number>;
 
-/** Reads at least this many events: all of a read, so that none is cancelled, and as many of a subscription. */
-async function take(all: AsyncIterable<object>, countMin: number, isEndless = false): Promise<void> {
+const loads: Readonly<Record<Row, { readonly load: Load; readonly times: number }>> = {
+  // The two sides take turns within a second, so that what else the machine does meets both.
+  all: { load: (client) => countOf(client.readAll()), times: 8 },
+  catchUp: {
+    load: (client, streams) => countOf(client.subscribe({ after: 0n }), streams * commitsEach),
+    times: 8,
+  },
+  stream: {
+    load: (client, streams) =>
+      inTurns(readers, streams, (turn) =>
+        countOf(client.readStream(nameOf(turn), { maxCount: commitsEach })),
+      ),
+    times: 2,
+  },
+  append: {
+    load: (client, streams) =>
+      inTurns(appenders, streams, (turn) => client.append(nameOf(turn), toNewEvents(newEvents(1)))),
+    times: 2,
+  },
+};
+
+/** Reads to the end, so that no read is cancelled, or up to a number of events. */
+async function countOf(all: AsyncIterable<object>, countMax = Infinity): Promise<number> {
   const events = all[Symbol.asyncIterator]();
   let count = 0;
-  while (!(isEndless && count === countMin) && (await events.next()).done !== true) count++;
+  while (count < countMax && (await events.next()).done !== true) count++;
   await events.return?.();
-  if (count < countMin) throw new Error(`there were only ${count} events`);
+  return count;
 }
 
-async function cpuOf(gateway: BenchGateway, count: number, load: () => Promise<void>): Promise<number> {
+/** The CPU time of the gateway, in microseconds, for one of what is counted. */
+async function costOf({ gateway, client }: Side, streams: number, load: Load): Promise<number> {
   const beganMs = gateway.cpuMs();
-  await load();
+  const count = await load(client, streams);
   await gateway.caughtUp();
   return ((gateway.cpuMs() - beganMs) * 1_000) / count;
 }
 
-/** Callers that share turns; each makes its next call after the answer to the last one. */
+/** Callers that share turns; each makes its next call after the answer to the last one. Resolves with the number of turns. */
 async function inTurns(
   callers: number,
   turns: number,
   call: (turn: number) => Promise<unknown>,
-): Promise<void> {
+): Promise<number> {
   let next = 0;
   const caller = async (): Promise<void> => {
     for (let turn = next++; turn < turns; turn = next++) await call(turn);
   };
   await Promise.all(Array.from({ length: callers }, caller));
+  return turns;
 }
 
-function render([controlled = [], plain = []]: readonly (readonly Cost[])[], streams: number): string {
+function render(pairs: Pairs, streams: number): string {
   const about =
     `Durability: ${durability.interval}. CPU time of the gateway in microseconds, for ${inWords(streams)} streams with ` +
     `${commitsEach} commits of 1 event, and what the rounds append: every tenth stream has a retention that hides nothing, beside a ` +
-    `store without controls. ${readers} callers read, ${appenders} append.`;
-  const figures = (Object.keys(rows) as (keyof Cost)[]).map((row) => {
-    const [ours, others] = [controlled, plain].map((costs) => costs.map((cost) => cost[row]));
-    const ratios = (ours ?? []).map((cost, round) => cost / (others?.[round] ?? NaN));
-    const range = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2)).join('-');
-    const medians = [ours, others].map((costs = []) => median(costs).toFixed(2));
-    return [rows[row], ...medians, `${median(ratios).toFixed(3)} (${range})`];
+    `store without controls. ${readers} callers read, ${appenders} append. Medians, and the middle half of the ratios.`;
+  const figures = (Object.keys(rows) as Row[]).map((row) => {
+    const medians = [0, 1].map((side) => median(pairs[row].map((costs) => costs[side] as number)).toFixed(2));
+    const ratios = pairs[row].map(([controlled = NaN, plain = NaN]) => controlled / plain);
+    const sorted = ratios.toSorted((a, b) => a - b);
+    const quarter = Math.floor(sorted.length / 4);
+    const middle = [sorted[quarter], sorted.at(-1 - quarter)].map((ratio = NaN) => ratio.toFixed(3));
+    return [
+      rows[row],
+      ...medians,
+      `${median(ratios).toFixed(3)} (${middle.join('-')}, ${sorted.length} times)`,
+    ];
   });
   return [about, renderRows([['what', '10 % with controls', 'none', 'ratio'], ...figures])].join('\n\n');
 }

@@ -10,7 +10,7 @@ import { freePorts, startNats, until, type TestNats } from '../test/support/nats
 import { connectRpc, type RpcClient } from '../test/support/rpc-client';
 import { natsServerPath } from '../test/support/tools';
 import { nodeFlags } from '../test/support/node-flags';
-import { cpuSecondsOf, familyOf } from './peer-servers';
+import { cpuSecondsOf, familyOf, threadSecondsOf } from './peer-servers';
 import { rawStore } from './raw-peer';
 
 /** When nats-server syncs to disk: before it acknowledges a message, or every two minutes. */
@@ -29,7 +29,7 @@ export interface BenchGateway extends AsyncDisposable {
   readonly caughtUp: () => Promise<void>;
   /** The memory that it has resident now; NaN where the system has no /proc. */
   residentBytes(): number;
-  /** The CPU time that it has used so far. */
+  /** The CPU time that its threads have used so far, to the microsecond on Linux. */
   cpuMs(): number;
   /** The same with its workers and its embedded nats-server. */
   familyCpuMs(): number;
@@ -114,7 +114,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
         return replica !== undefined && replica.lag < indexLagMax;
       }, indexTimeoutMs),
     residentBytes: () => memoryBytes(gateway, 'VmRSS') ?? NaN,
-    cpuMs: () => 1_000 * cpuSecondsOf(gateway.pid as number),
+    cpuMs: () => 1_000 * threadSecondsOf(gateway.pid as number),
     familyCpuMs: () =>
       familyOf(gateway.pid as number).reduce((sum, pid) => sum + 1_000 * cpuSecondsOf(pid), 0),
     [Symbol.asyncDispose]: stop,
