@@ -253,13 +253,20 @@ func (s *AppendSession) take(answer *sluicev1.SessionAnswer) {
 			cause = s.failed[*answer.FailedTag]
 		}
 		p.err = newFailure(status.FromProto(failed), cause).asError(p.commit())
-		s.failed[answer.Tag] = p.err
-		if s.order = append(s.order, answer.Tag); len(s.order) > s.pendingMax {
-			delete(s.failed, s.order[0])
-			s.order = s.order[1:]
+		// What was not tried because of another one is the cause of nothing, however many come after it.
+		if answer.FailedTag == nil || CodeOf(p.err) != CodeCancelled {
+			s.remember(answer.Tag, p.err)
 		}
 	}
 	s.finish(answer.Tag, p)
+}
+
+func (s *AppendSession) remember(tag uint64, err error) {
+	s.failed[tag] = err
+	if s.order = append(s.order, tag); len(s.order) > s.pendingMax {
+		delete(s.failed, s.order[0])
+		s.order = s.order[1:]
+	}
 }
 
 func (s *AppendSession) finish(tag uint64, p *PendingAppend) {

@@ -184,10 +184,15 @@ class OpenSession implements DuplexListener {
     }
     const cause = failedTag === undefined ? undefined : this.failed.get(failedTag);
     const error = toError(statusFailure(outcome.value, cause), entry.commit);
+    // What was not tried because of another one is the cause of nothing, however many come after it.
+    if (failedTag === undefined || !(error instanceof CancelledError)) this.remember(tag, error);
+    entry.reject(error);
+  }
+
+  private remember(tag: bigint, error: Error): void {
     this.failed.set(tag, error);
     const [oldest] = this.failed.keys();
     if (this.failed.size > this.pendingMax && oldest !== undefined) this.failed.delete(oldest);
-    entry.reject(error);
   }
 
   private add(tag: bigint, entry: Pending): void {

@@ -7,7 +7,7 @@ import {
 } from '../../generated/sluice/v1/event_store_service';
 import type { Limits } from '../limits';
 import { parseAppend, type Sized } from '../requests/append';
-import { AppendOrder } from '../store/append-order';
+import { AppendOrder, type OrderSlot } from '../store/append-order';
 import { InvalidRequestError, StoreUnavailableError } from '../store/errors';
 import type { AppendCommand, AppendResult } from '../store/event-store';
 import { toAppendResponse } from './append-response';
@@ -261,23 +261,29 @@ class SessionAppends {
     const { tag, stream } = pending;
     const failure = this.session.recognise(error);
     const brokenBy = this.brokenBy(pending, failure);
-    const failedTag = failure.code === 'VERSION_CONFLICT' ? stream.failed?.tagBefore(pending) : brokenBy;
+    const failedTag = failure.code === 'VERSION_CONFLICT' ? stream.failed?.tagBefore(pending) : brokenBy?.tag;
     noteFailed(stream, pending);
     const value = toRpcStatus(failure, this.session.caller.requestId);
-    this.answer(pending, { tag, outcome: { $case: 'error', value }, failedTag });
+    const answer: SessionAnswer = { tag, outcome: { $case: 'error', value }, failedTag };
+    if (brokenBy === undefined) this.answer(pending, answer);
+    else
+      brokenBy.onceTold(() => {
+        this.answer(pending, answer);
+      });
     pending.trace?.end(callEndOf(failure));
   }
 
-  /** The tag of an earlier append that has broken the order, if this one failed for that; otherwise this one breaks the order. */
-  private brokenBy({ orderSlot }: PendingAppend, { code }: Failure): bigint | undefined {
+  /** The slot of an earlier append that has broken the order, if this one failed for that; otherwise this one breaks the order. */
+  private brokenBy({ orderSlot }: PendingAppend, { code }: Failure): OrderSlot | undefined {
     const lostTo = orderSlot?.lostTo;
     if (lostTo !== undefined && code === 'CANCELLED') return lostTo;
     orderSlot?.fail();
     return undefined;
   }
 
-  private answer({ stream, bytes }: PendingAppend, value: SessionAnswer): void {
+  private answer({ stream, bytes, orderSlot }: PendingAppend, value: SessionAnswer): void {
     this.ready.push({ value, stream, bytes });
+    orderSlot?.tell();
     this.wake();
   }
 }

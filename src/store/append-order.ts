@@ -21,6 +21,9 @@ export class AppendOrder {
 
 /** The slot of one append in an order. */
 export class OrderSlot {
+  private told = false;
+  private readonly whenTold: (() => void)[] = [];
+
   constructor(
     readonly order: AppendOrder,
     readonly number: number,
@@ -37,8 +40,20 @@ export class OrderSlot {
     return this.lostTo !== undefined;
   }
 
-  /** The tag of that append. */
-  get lostTo(): bigint | undefined {
-    return this.order.failedBefore(this)?.tag;
+  /** The slot of that append. */
+  get lostTo(): OrderSlot | undefined {
+    return this.order.failedBefore(this);
+  }
+
+  /** The caller has its outcome. */
+  tell(): void {
+    this.told = true;
+    for (const call of this.whenTold.splice(0)) call();
+  }
+
+  /** Calls when the caller has its outcome. */
+  onceTold(call: () => void): void {
+    if (this.told) call();
+    else this.whenTold.push(call);
   }
 }

@@ -1219,7 +1219,8 @@ type SessionAnswer struct {
 	//	*SessionAnswer_Error
 	Outcome isSessionAnswer_Outcome `protobuf_oneof:"outcome"`
 	// The tag of an earlier append of this session that failed and on which this one relied. With a conflict: the other
-	// append would have led to `expected_version`, or to a stream that exists. With CANCELLED: both have `in_order`.
+	// append would have led to `expected_version`, or to a stream that exists. With CANCELLED: both have `in_order`. The answer
+	// of that append comes first.
 	FailedTag     *uint64 `protobuf:"varint,4,opt,name=failed_tag,json=failedTag,proto3,oneof" json:"failed_tag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

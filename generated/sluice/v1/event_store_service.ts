@@ -322,7 +322,8 @@ export interface SessionAnswer {
     | undefined;
   /**
    * The tag of an earlier append of this session that failed and on which this one relied. With a conflict: the other
-   * append would have led to `expected_version`, or to a stream that exists. With CANCELLED: both have `in_order`.
+   * append would have led to `expected_version`, or to a stream that exists. With CANCELLED: both have `in_order`. The answer
+   * of that append comes first.
    */
   failedTag?: bigint | undefined;
 }

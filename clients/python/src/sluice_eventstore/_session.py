@@ -60,7 +60,7 @@ class AsyncAppendSession:
         """
         Waits until fewer than `pending_max` appends are pending, sends the append, and returns the future of its result. It fails
         like `append` of the client, but is not sent again. If it fails because its `expected_version` depends on an earlier append
-        that failed, the error of that one is its `__cause__`.
+        that failed, or because that one came before it in the order, the error of that one is its `__cause__`.
         """
         self._raise_if_ended()
         request = append_request(self._core, stream, events, conditions)
@@ -180,9 +180,11 @@ class AsyncAppendSession:
         error = _status.to_error(_status.failure_of_status(answer.error), pending.commit)
         if answer.HasField("failed_tag"):
             error.__cause__ = self._failed.get(answer.failed_tag)
-        self._failed[answer.tag] = error
-        if len(self._failed) > self._failed_max:
-            self._failed.popitem(last=False)
+        # What was not tried because of another one is the cause of nothing, however many come after it.
+        if not (answer.HasField("failed_tag") and isinstance(error, errors.CallCancelledError)):
+            self._failed[answer.tag] = error
+            if len(self._failed) > self._failed_max:
+                self._failed.popitem(last=False)
         _settle(pending.result, error)
 
     def _finish(self, failure: _status.Failure | None, error: errors.SluiceError | None) -> None:
