@@ -1,7 +1,7 @@
 """Calls on streams and consumer groups as a whole. Groups are those of the contract, in `sluice_eventstore.v1`."""
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, Unpack
 
@@ -13,10 +13,14 @@ from ._events import StreamState, to_time, uuid7
 from ._events import _STATES as STATES
 from ._read import AsyncListing
 from ._status import Commit
+from .errors import StreamError
 from .v1 import consumer_group_service_pb2 as groups_pb2
 from .v1 import stream_service_pb2 as streams_pb2
 
 M = TypeVar("M", bound=Message)
+
+_ERASE_EVENTS_MAX = 10_000  # ServerLimits.erase_events_max; no commit has more events either
+_ERASE_PIECE_EVENTS = 1_000  # the first try for a piece of a longer range, which mostly has to grow by a part of a commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,51 @@ class AsyncStreams:
         self, stream: str, from_version: int, to_version: int, reason: str, **options: Unpack[options_.ChangeOptions]
     ) -> StreamChange:
         """
-        Overwrites the contents of events for ever, from one version to another one: at most 10,000 of them, in whole commits. A
-        reader then gets them with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it.
+        Overwrites the contents of events for ever, from one version to another one, in whole commits. A reader then gets them
+        with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it. The code of a StreamError may
+        be ERASE_SPLITS_COMMIT, VERSION_BEYOND_END or STORE_IMMUTABLE.
+
+        More than 10,000 events take several calls: then `commit_id` must be left out, and after an error the first of them may be
+        erased. To repeat the whole is safe: what is erased stays so.
         """
+        if to_version - from_version < _ERASE_EVENTS_MAX:
+            return await self._erase_once(stream, from_version, to_version, reason, options)
+        if options.get("commit_id"):
+            raise ValueError(f"commit_id is for one call, which erases at most {_ERASE_EVENTS_MAX:,} events")
+        changed = False
+        while True:
+            end, done = await self._erase_piece(stream, from_version, to_version, reason, options)
+            changed = changed or done.changed
+            if end == to_version:
+                return replace(done, changed=changed)
+            from_version = end + 1
+
+    async def _erase_piece(
+        self, stream: str, first: int, last: int, reason: str, options: options_.ChangeOptions
+    ) -> tuple[int, StreamChange]:
+        """Erases the beginning of a range, up to the end of a commit, which is returned."""
+        events = _ERASE_PIECE_EVENTS
+        end = min(first + events - 1, last)
+        while True:
+            try:
+                return end, await self._erase_once(stream, first, end, reason, options)
+            except StreamError as error:
+                commits_end = error.to_version or 0
+                if error.from_version != first or not end < commits_end <= last:
+                    raise
+                if commits_end - first < _ERASE_EVENTS_MAX:
+                    end = commits_end
+                elif events == 1:
+                    raise
+                else:  # the last commit is a large one: it comes next, if the piece ends before it
+                    events //= 2
+                    end = first + events - 1
+
+    async def _erase_once(
+        self, stream: str, first: int, last: int, reason: str, options: options_.ChangeOptions
+    ) -> StreamChange:
         request = streams_pb2.EraseEventsRequest(
-            from_version=from_version, to_version=to_version, reason=reason, **_change_fields(stream, options)
+            from_version=first, to_version=last, reason=reason, **_change_fields(stream, options)
         )
         return await self._change("EraseEvents", request, streams_pb2.EraseEventsResponse, options)
 
