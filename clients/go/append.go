@@ -9,7 +9,16 @@ import (
 )
 
 // AppendOption is an option of Append, of AppendMulti and of the appends of a session.
-type AppendOption func(*appendSettings)
+type AppendOption interface{ apply(*appendSettings) }
+
+// Expectation says what version a stream must have; it is an option of an append, and of a part of a transaction.
+type Expectation func(*appendSettings)
+
+func (e Expectation) apply(s *appendSettings) { e(s) }
+
+type appendOption func(*appendSettings)
+
+func (o appendOption) apply(s *appendSettings) { o(s) }
 
 type appendSettings struct {
 	expected   *uint64
@@ -17,46 +26,47 @@ type appendSettings struct {
 	commitID   string
 	commitTime bool
 	checks     []*sluicev1.VersionCheck
+	condition  *AppendCondition
 }
 
 // ExpectVersion expects that the stream is at a version; 0: that it is empty. Without it, the stream may be at any version.
-func ExpectVersion(version uint64) AppendOption {
+func ExpectVersion(version uint64) Expectation {
 	return func(s *appendSettings) { s.expected = proto.Uint64(version) }
 }
 
 // ExpectExists expects that the stream has events.
-func ExpectExists() AppendOption {
+func ExpectExists() Expectation {
 	return func(s *appendSettings) { s.mustExist = true }
 }
 
 // WithCommitID sets the idempotency key, a UUID. The same events, appended again with the same commit id and the same expected
 // version, are stored once, and every append has the first result. Without it, the client makes a UUID v7.
 func WithCommitID(id string) AppendOption {
-	return func(s *appendSettings) { s.commitID = id }
+	return appendOption(func(s *appendSettings) { s.commitID = id })
 }
 
 // WithCommitTime asks for the time of the commit, which costs one more request to the store.
 func WithCommitTime() AppendOption {
-	return func(s *appendSettings) { s.commitTime = true }
+	return appendOption(func(s *appendSettings) { s.commitTime = true })
 }
 
 // CheckVersion makes a transaction expect that a stream which it does not write is at a version; 0: that it is empty.
 func CheckVersion(stream string, version uint64) AppendOption {
-	return func(s *appendSettings) {
+	return appendOption(func(s *appendSettings) {
 		s.checks = append(s.checks, &sluicev1.VersionCheck{Stream: stream, ExpectedVersion: proto.Uint64(version)})
-	}
+	})
 }
 
 // CheckExists makes a transaction expect that a stream which it does not write has events.
 func CheckExists(stream string) AppendOption {
-	return func(s *appendSettings) {
+	return appendOption(func(s *appendSettings) {
 		s.checks = append(s.checks, &sluicev1.VersionCheck{Stream: stream, MustExist: true})
-	}
+	})
 }
 
 func settingsOf(options []AppendOption) (s appendSettings) {
 	for _, option := range options {
-		option(&s)
+		option.apply(&s)
 	}
 	if s.commitID == "" {
 		s.commitID = NewID()
@@ -67,8 +77,8 @@ func settingsOf(options []AppendOption) (s appendSettings) {
 // Append appends events to a stream as one commit: all of them, or none. Without events it stores nothing, but checks the version all
 // the same. It is sent again, with one commit id, until its outcome is known, see WithAppendAttempts.
 //
-// It fails with a [*VersionConflictError] if the stream is not as expected, and with an [*OutcomeUnknownError] if the events may or may
-// not be stored.
+// It fails with a [*VersionConflictError] if the stream is not as expected, with an [*AppendConditionFailedError] if an event was stored
+// that WithCondition rules out, and with an [*OutcomeUnknownError] if the events may or may not be stored.
 func (c *Client) Append(ctx context.Context, stream string, events []*Event, options ...AppendOption) (*sluicev1.AppendResponse, error) {
 	request, err := c.channel.appendRequest(ctx, stream, events, options)
 	if err != nil {
@@ -92,12 +102,16 @@ func (c *channel) appendRequest(ctx context.Context, stream string, events []*Ev
 		MustExist:       s.mustExist,
 		CommitId:        s.commitID,
 		WithCommitTime:  s.commitTime,
+		Condition:       s.condition,
 	}, nil
 }
 
 // To makes a part of a transaction: events for one stream, with ExpectVersion or ExpectExists.
-func To(stream string, events []*Event, options ...AppendOption) *sluicev1.StreamAppend {
-	s := settingsOf(options)
+func To(stream string, events []*Event, expected ...Expectation) *sluicev1.StreamAppend {
+	var s appendSettings
+	for _, one := range expected {
+		one.apply(&s)
+	}
 	return &sluicev1.StreamAppend{Stream: stream, Events: events, ExpectedVersion: s.expected, MustExist: s.mustExist}
 }
 
@@ -118,7 +132,8 @@ func (c *Client) AppendMulti(ctx context.Context, appends []*sluicev1.StreamAppe
 		sent[i] = &sluicev1.StreamAppend{Stream: one.GetStream(), Events: c.channel.withTrace(ctx, one.GetEvents()),
 			ExpectedVersion: one.ExpectedVersion, MustExist: one.GetMustExist()}
 	}
-	return c.store.AppendMulti(ctx, &sluicev1.AppendMultiRequest{Appends: sent, Checks: s.checks, CommitId: s.commitID})
+	return c.store.AppendMulti(ctx, &sluicev1.AppendMultiRequest{Appends: sent, Checks: s.checks, CommitId: s.commitID,
+		Condition: s.condition})
 }
 
 // GetVersion gives the version of a stream, which has every append that was acknowledged before. A stream that does not exist is at

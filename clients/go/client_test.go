@@ -192,8 +192,8 @@ func TestCloseEndsSubscriptionsAndLaterCalls(t *testing.T) {
 
 func TestTransactionAndCorrelation(t *testing.T) {
 	client, ctx, a, b, id := connect(t), t.Context(), newStream(), newStream(), sluice.NewID()
-	part := func(stream string, options ...sluice.AppendOption) *sluicev1.StreamAppend {
-		return sluice.To(stream, []*sluice.Event{{Type: "Moved", CorrelationId: id}}, options...)
+	part := func(stream string, expected ...sluice.Expectation) *sluicev1.StreamAppend {
+		return sluice.To(stream, []*sluice.Event{{Type: "Moved", CorrelationId: id}}, expected...)
 	}
 	move := func() (*sluicev1.AppendMultiResponse, error) {
 		return client.AppendMulti(ctx, []*sluicev1.StreamAppend{part(a, sluice.ExpectVersion(0)), part(b, sluice.ExpectVersion(0))},
@@ -246,9 +246,8 @@ func TestSessionInOrderTellsTheCause(t *testing.T) {
 	client, ctx, stream := connect(t), t.Context(), newStream()
 	session := must(client.AppendSession(ctx, sluice.InOrder()))(t)
 	bad := must(session.Append(ctx, stream, events("A"), sluice.ExpectVersion(7)))(t)
-	_, badErr := bad.Wait(ctx)
-	// Otherwise its answer may come first, and then the client does not know the cause.
 	after := must(session.Append(ctx, newStream(), events("B")))(t)
+	_, badErr := bad.Wait(ctx)
 	_, afterErr := after.Wait(ctx)
 	var conflict *sluice.VersionConflictError
 	if sluice.CodeOf(badErr) != sluice.CodeVersionConflict || sluice.CodeOf(afterErr) != sluice.CodeCancelled || !errors.As(afterErr, &conflict) {

@@ -26,6 +26,7 @@ type query struct {
 	direction                                    sluicev1.Direction
 	fromTime, toTime                             *timestamppb.Timestamp
 	eventTypes, eventTypePrefixes, patterns      []string
+	selected                                     *EventQuery
 	page                                         *sluicev1.PageHint
 	consistency                                  sluicev1.Consistency
 	after                                        Cursor
@@ -292,17 +293,17 @@ func (c *Client) ReadStream(ctx context.Context, stream string, options ...ReadO
 }
 
 // ReadAll reads the whole store, or the streams that match patterns, as it is when the loop begins, in the order of positions. Options:
-// Patterns, After, ToPosition, Backward, MaxCount, FromTime, ToTime, Types, TypePrefixes, PermittedOnly, OnUnreadable, Page.
+// Patterns, After, ToPosition, Backward, MaxCount, FromTime, ToTime, Types, TypePrefixes, Query, PermittedOnly, OnUnreadable, Page.
 func (c *Client) ReadAll(ctx context.Context, options ...ReadOption) *Read[*sluicev1.ReadAllHeader] {
 	q, err := queryOf("ReadAll", options, "Patterns", "After", "ToPosition", "Backward", "MaxCount", "FromTime", "ToTime", "Types",
-		"TypePrefixes", "PermittedOnly", "OnUnreadable", "Page")
+		"TypePrefixes", "Query", "PermittedOnly", "OnUnreadable", "Page")
 	type head = *sluicev1.ReadAllHeader
 	var read *Read[head]
 	read = newRead(ctx, err, q, func(ctx context.Context) (func() (page[head], error), error) {
 		call, err := c.store.ReadAll(ctx, &sluicev1.ReadAllRequest{Patterns: q.patterns, AfterPosition: read.at.position,
 			AfterCount: read.at.count, StoreId: read.at.storeID, ToPosition: q.toPosition, Direction: q.direction, MaxCount: q.maxCount,
 			FromTime: q.fromTime, ToTime: q.toTime, EventTypes: q.eventTypes, EventTypePrefixes: q.eventTypePrefixes, Page: q.page,
-			SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly})
+			SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly, Query: q.selected})
 		return func() (page[head], error) {
 			m, err := call.Recv()
 			if err != nil {

@@ -110,6 +110,9 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
+// retriesDefault is how often RetryOnConflict and RetryOnCondition call at most.
+const retriesDefault = 10
+
 // RetryOnConflict reads, decides and appends, and does it again when another writer was faster:
 //
 //	err := sluice.RetryOnConflict(ctx, func(ctx context.Context) error {
@@ -123,18 +126,26 @@ func sleep(ctx context.Context, pause time.Duration) error {
 //
 // It calls attempt at most 10 times, and returns its last error; every error other than a [*VersionConflictError] at once.
 func RetryOnConflict(ctx context.Context, attempt func(ctx context.Context) error) error {
-	return RetryOnConflictUpTo(ctx, 10, attempt)
+	return RetryOnConflictUpTo(ctx, retriesDefault, attempt)
 }
 
 // RetryOnConflictUpTo is RetryOnConflict with another number of attempts, 1 or more.
 func RetryOnConflictUpTo(ctx context.Context, attemptsMax int, attempt func(ctx context.Context) error) error {
+	return retryUpTo(ctx, attemptsMax, isConflict, attempt)
+}
+
+func isConflict(err error) bool {
+	var conflict *VersionConflictError
+	return errors.As(err, &conflict)
+}
+
+func retryUpTo(ctx context.Context, attemptsMax int, isRetried func(error) bool, attempt func(ctx context.Context) error) error {
 	if attemptsMax < 1 {
 		return badArgument("the number of attempts must be at least 1; found %d", attemptsMax)
 	}
 	for number := 1; ; number++ {
 		err := attempt(ctx)
-		var conflict *VersionConflictError
-		if !errors.As(err, &conflict) || number >= attemptsMax {
+		if err == nil || !isRetried(err) || number >= attemptsMax {
 			return err
 		}
 		// A random pause, so that writers that collided do not collide again.

@@ -67,11 +67,11 @@ type Subscription struct {
 //		... // and store subscription.Cursor() in the same transaction
 //	}
 //
-// Options: Stream or Patterns, After, AfterVersion, FromTime, FromNow, StartMustExist, Types, TypePrefixes, PermittedOnly, Heartbeat,
+// Options: Stream or Patterns, After, AfterVersion, FromTime, FromNow, StartMustExist, Types, TypePrefixes, Query, PermittedOnly, Heartbeat,
 // OnCaughtUp, OnFellBehind, OnReconnect, OnUnreadable, Page.
 func (c *Client) Subscribe(ctx context.Context, options ...ReadOption) *Subscription {
 	q, err := queryOf("Subscribe", options, "Stream", "Patterns", "After", "AfterVersion", "FromTime", "FromNow", "StartMustExist", "Types",
-		"TypePrefixes", "PermittedOnly", "Heartbeat", "OnCaughtUp", "OnFellBehind", "OnReconnect", "OnUnreadable", "Page")
+		"TypePrefixes", "Query", "PermittedOnly", "Heartbeat", "OnCaughtUp", "OnFellBehind", "OnReconnect", "OnUnreadable", "Page")
 	s := &Subscription{client: c, ctx: ctx, query: q, version: q.afterVersion, bad: err}
 	if s.query.heartbeat == 0 {
 		s.query.heartbeat = heartbeatDefault
@@ -170,7 +170,7 @@ func (s *Subscription) request() *sluicev1.SubscribeRequest {
 	request := &sluicev1.SubscribeRequest{Stream: q.stream, Patterns: q.patterns, FromTime: q.fromTime,
 		FromNow: q.fromNow && s.position == nil, StartMustExist: q.startMustExist, EventTypes: q.eventTypes,
 		EventTypePrefixes: q.eventTypePrefixes, HeartbeatInterval: durationpb.New(q.heartbeat), Page: q.page,
-		SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly, StoreId: s.at.storeID}
+		SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly, Query: q.selected, StoreId: s.at.storeID}
 	if s.version != nil { // a request cannot have a version and a position
 		request.AfterVersion = s.version
 	} else {

@@ -8,7 +8,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import grpc
@@ -86,11 +86,26 @@ def options(command: dict[str, Any], *names: str) -> dict[str, Any]:
             found[MILLISECONDS[name]] = value / 1000
         elif name == "expectedVersion":
             found["expected_version"] = version(value)
+        elif name == "query":
+            found["query"] = event_query(value)
+        elif name == "condition":
+            found["condition"] = condition(value)
         elif name in NUMBERS or (name == "after" and value.isdigit()):
             found[snake(name)] = int(value)
         else:
             found[snake(name)] = value
     return found
+
+
+def event_query(query: dict[str, Any]) -> sluice.EventQuery:
+    made = [{snake(name): value for name, value in item.items()} for item in query["items"]]
+    return sluice.EventQuery(items=[sluice.QueryItem(**item) for item in made])
+
+
+def condition(given: dict[str, Any]) -> sluice.AppendCondition:
+    return sluice.AppendCondition(
+        event_query(given["query"]), after=int(given["after"]), within_stream=given.get("withinStream", "")
+    )
 
 
 def version(value: str | None) -> Any:
@@ -142,6 +157,10 @@ def error_line(error: BaseException, stopped: bool) -> dict[str, Any]:
             line[camel(name)] = shown(getattr(error, name))
     if (delay := getattr(error, "retry_delay", None)) is not None:
         line["retryDelayMs"] = delay * 1000
+    if isinstance(error, sluice.AppendConditionFailedError):
+        line |= {"item": error.item, **fields(error, "event_id")}
+    if isinstance(error.__cause__, sluice.SluiceError):
+        line["cause"] = error_line(error.__cause__, False)
     if isinstance(error, sluice.VersionConflictError):
         line["conflicts"] = [fields(one, "stream", "expected", "actual") for one in error.conflicts]
     if isinstance(error, sluice.StreamError) and error.from_version is not None:
@@ -188,7 +207,7 @@ def appended(result: sluice.AppendResult) -> dict[str, Any]:
 
 
 async def append(command: dict[str, Any]) -> dict[str, Any]:
-    how = options(command, "expectedVersion", "commitId", "deadlineMs")
+    how = options(command, "expectedVersion", "commitId", "condition", "deadlineMs")
     events = [new_event(event) for event in command["events"]]
     return appended(await done(client(command).append(command["stream"], events, **how)))
 
@@ -198,7 +217,7 @@ async def append_multi(command: dict[str, Any]) -> dict[str, Any]:
         sluice.StreamAppend(one["stream"], [new_event(event) for event in one["events"]], version(one.get("expectedVersion")))
         for one in command["appends"]
     ]
-    how = options(command, "commitId", "deadlineMs")
+    how = options(command, "commitId", "condition", "deadlineMs")
     if checks := command.get("checks"):
         how["checks"] = [sluice.VersionCheck(one["stream"], version(one["expectedVersion"])) for one in checks]
     result = await done(client(command).append_multi(appends, **how))
@@ -213,7 +232,7 @@ async def open_session(command: dict[str, Any]) -> dict[str, Any]:
 
 async def session_append(command: dict[str, Any]) -> dict[str, Any]:
     events = [new_event(event) for event in command["events"]]
-    how = options(command, "expectedVersion", "commitId")
+    how = options(command, "expectedVersion", "commitId", "condition")
     sent = await done(sessions[command["session"]].append(command["stream"], events, **how))
     turn_over(command)
     return appended(await sent if IS_ASYNC else sent.result())
@@ -237,7 +256,7 @@ async def read_stream(command: dict[str, Any]) -> dict[str, Any]:
     return await read(command, client(command).read_stream(command["stream"], **how), "version", "position")
 
 
-FILTER = ("patterns", "eventTypes", "eventTypePrefixes", "permittedOnly", "after")
+FILTER = ("patterns", "eventTypes", "eventTypePrefixes", "query", "permittedOnly", "after")
 
 
 async def read_all(command: dict[str, Any]) -> dict[str, Any]:
@@ -319,7 +338,7 @@ async def consume(command: dict[str, Any]) -> dict[str, Any]:
 
 
 async def create_group(command: dict[str, Any]) -> dict[str, Any]:
-    settings = sluice.GroupSettings(patterns=command["patterns"], **options(command, "attemptsMax"))
+    settings = sluice.GroupSettings(patterns=command["patterns"], **options(command, "query", "attemptsMax"))
     await done(client(command).groups.create(command["group"], settings))
     return {}
 
@@ -359,6 +378,23 @@ async def retry_on_conflict(command: dict[str, Any]) -> dict[str, Any]:
     return {"attempts": attempts, **fields(result, "version")}
 
 
+async def retry_on_condition(command: dict[str, Any]) -> dict[str, Any]:
+    store, stream = client(command), command["stream"]
+    seen: list[int] = []
+
+    async def decide(events: Sequence[sluice.RecordedEvent], condition: sluice.AppendCondition) -> Any:
+        seen.append(len(events))
+        event = new_event(command["event"])
+        if len(seen) <= command["collisions"]:
+            await done(store.append(f"{stream}.other", [sluice.NewEvent(type="Collision", tags=event.tags)]))
+        return await done(store.append(stream, [event], condition=condition))
+
+    retry = sluice.retry_on_condition_async if IS_ASYNC else sluice.retry_on_condition
+    query = event_query(command["query"])
+    result = await done(retry(store, query, function(decide), **options(command, "attemptsMax")))
+    return {"seen": seen, **fields(result, "version")}
+
+
 async def stop(command: dict[str, Any]) -> dict[str, Any]:
     stops[command["call"]]()
     return {}
@@ -368,14 +404,14 @@ COMMANDS = {
     camel(work.__name__): work
     for work in (connect, close, append, append_multi, open_session, session_append, close_session)
     + (read_stream, read_all, read_by_correlation, get_version, server_info, subscribe, consume)
-    + (create_group, list_parked, erase, retry_on_conflict, stop)
+    + (create_group, list_parked, erase, retry_on_conflict, retry_on_condition, stop)
 }
 AT_ONCE = ("connect", "openSession", "stop")
 ARGUMENTS = {
     *"""id do client addresses options stream events expectedVersion commitId deadlineMs appends checks session pendingMax inOrder
     fromVersion toVersion direction maxCount eventTypes patterns eventTypePrefixes after toPosition permittedOnly correlationId
     afterVersion fromNow startMustExist heartbeatMs pauseMs group concurrency member onType attemptsMax event collisions
-    reason call""".split()
+    reason call query condition""".split()
 }
 
 

@@ -29,7 +29,15 @@ const deadline = { deadlineMs: z.number().optional() };
 const commit = { commitId: z.string().optional() };
 const direction = z.enum(['forward', 'backward']).optional();
 const reading = { ...client, ...deadline, maxCount: z.number().optional(), eventTypes: texts.optional() };
-const filter = { patterns: texts.optional(), eventTypePrefixes: texts.optional() };
+const query = z.strictObject({
+  items: z.array(z.strictObject({ eventTypes: texts.optional(), tags: texts.optional() })),
+});
+const condition = z.strictObject({ query, after: whole, withinStream: z.string().optional() }).optional();
+const filter = {
+  patterns: texts.optional(),
+  eventTypePrefixes: texts.optional(),
+  query: query.optional(),
+};
 const after = z.union([whole, z.string()]).optional();
 const streamEvents = { stream: z.string(), events: z.array(event), expectedVersion };
 
@@ -46,7 +54,7 @@ export type Options = z.infer<typeof options>;
 const command = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('connect'), ...client, addresses: texts, options: options.optional() }),
   z.strictObject({ do: z.literal('close'), ...client }),
-  z.strictObject({ do: z.literal('append'), ...client, ...deadline, ...commit, ...streamEvents }),
+  z.strictObject({ do: z.literal('append'), ...client, ...deadline, ...commit, ...streamEvents, condition }),
   z.strictObject({
     do: z.literal('appendMulti'),
     ...client,
@@ -56,6 +64,7 @@ const command = z.discriminatedUnion('do', [
     checks: z
       .array(z.strictObject({ stream: z.string(), expectedVersion: z.union([z.literal('exists'), whole]) }))
       .optional(),
+    condition,
   }),
   z.strictObject({
     do: z.literal('openSession'),
@@ -64,7 +73,13 @@ const command = z.discriminatedUnion('do', [
     pendingMax: z.number().optional(),
     inOrder: z.boolean().optional(),
   }),
-  z.strictObject({ do: z.literal('sessionAppend'), session: z.string(), ...commit, ...streamEvents }),
+  z.strictObject({
+    do: z.literal('sessionAppend'),
+    session: z.string(),
+    ...commit,
+    ...streamEvents,
+    condition,
+  }),
   z.strictObject({ do: z.literal('closeSession'), session: z.string() }),
   z.strictObject({
     do: z.literal('readStream'),
@@ -113,6 +128,7 @@ const command = z.discriminatedUnion('do', [
     ...client,
     group: z.string(),
     patterns: texts,
+    query: query.optional(),
     attemptsMax: z.number().optional(),
   }),
   z.strictObject({ do: z.literal('listParked'), ...client, group: z.string() }),
@@ -131,6 +147,15 @@ const command = z.discriminatedUnion('do', [
     ...client,
     stream: z.string(),
     event,
+    collisions: z.number(),
+    attemptsMax: z.number().optional(),
+  }),
+  z.strictObject({
+    do: z.literal('retryOnCondition'),
+    ...client,
+    stream: z.string(),
+    event,
+    query,
     collisions: z.number(),
     attemptsMax: z.number().optional(),
   }),

@@ -6,7 +6,9 @@ import {
   isSluiceError,
   ParkEvent,
   SkipEvent,
+  withRetryOnCondition,
   withRetryOnConflict,
+  type AppendCondition,
   type AppendSession,
   type ConnectOptions,
   type EventRead,
@@ -80,11 +82,11 @@ const perform: { readonly [Name in Command['do']]: Perform<Name> } = {
     sessions.set(session, { open: clientOf(rest).appendSession({ pendingMax, inOrder }), turn: undefined });
     return {};
   },
-  async sessionAppend({ stream, events, expectedVersion, commitId, ...rest }) {
+  async sessionAppend({ stream, events, ...rest }) {
     const session = sessionOf(rest);
     const begun = (session.turn ?? Promise.resolve()).then(async () => {
       await session.open.ready();
-      return { result: session.open.append(stream, events, { expectedVersion, commitId }) };
+      return { result: session.open.append(stream, events, conditionsOf(rest)) };
     });
     // The next append of the session waits for space after this one.
     session.turn = begun.catch(() => undefined);
@@ -113,8 +115,8 @@ const perform: { readonly [Name in Command['do']]: Perform<Name> } = {
   },
   subscribe: follow,
   consume,
-  async createGroup({ group, patterns, attemptsMax, ...rest }, { signal }) {
-    await clientOf(rest).groups.create(group, { settings: { patterns, attemptsMax }, signal });
+  async createGroup({ group, client, ...settings }, { signal }) {
+    await clientOf({ client }).groups.create(group, { settings, signal });
     return {};
   },
   async listParked({ group, ...rest }, { signal }) {
@@ -133,6 +135,7 @@ const perform: { readonly [Name in Command['do']]: Perform<Name> } = {
     return { changed, replayed, commitId };
   },
   retryOnConflict,
+  retryOnCondition,
   stop({ call }) {
     const found = running.get(call);
     if (found?.isLoop === true) found.stop.abort();
@@ -144,11 +147,12 @@ const perform: { readonly [Name in Command['do']]: Perform<Name> } = {
 interface Conditions {
   readonly expectedVersion?: 'exists' | bigint | undefined;
   readonly commitId?: string | undefined;
+  readonly condition?: AppendCondition | undefined;
   readonly deadlineMs?: number | undefined;
 }
 
-function conditionsOf({ expectedVersion, commitId, deadlineMs }: Conditions): Conditions {
-  return { expectedVersion, commitId, deadlineMs };
+function conditionsOf({ expectedVersion, commitId, condition, deadlineMs }: Conditions): Conditions {
+  return { expectedVersion, commitId, condition, deadlineMs };
 }
 
 async function readOut<Head>(
@@ -239,6 +243,25 @@ async function retryOnConflict(
   return { attempts, version };
 }
 
+async function retryOnCondition(
+  { stream, event, query, collisions, attemptsMax, ...rest }: CommandOf<'retryOnCondition'>,
+  { signal }: Call,
+): Promise<object> {
+  const client = clientOf(rest);
+  const seen: number[] = [];
+  const decide = async (
+    events: readonly RecordedEvent[],
+    condition: AppendCondition,
+  ): ReturnType<SluiceClient['append']> => {
+    seen.push(events.length);
+    if (seen.length <= collisions)
+      await client.append(`${stream}.other`, [{ type: 'Collision', tags: event.tags }], { signal });
+    return client.append(stream, [event], { condition, signal });
+  };
+  const { version } = await withRetryOnCondition(client, query, decide, { attemptsMax, signal });
+  return { seen, version };
+}
+
 function shown({ data, ...event }: RecordedEvent): object {
   if (data === undefined) return event;
   return typeof data === 'string'
@@ -248,7 +271,18 @@ function shown({ data, ...event }: RecordedEvent): object {
 
 /** The fields of an error that README.md lists. */
 const fields = [
-  ...['stream', 'expected', 'actual', 'conflicts', 'commitId', 'position', 'retryDelayMs', 'limit'],
+  ...[
+    'stream',
+    'expected',
+    'actual',
+    'conflicts',
+    'commitId',
+    'position',
+    'item',
+    'eventId',
+    'retryDelayMs',
+    'limit',
+  ],
   ...['violations', 'reason', 'action', 'subject', 'status', 'requestId', 'wholeCommits'],
 ];
 
@@ -257,7 +291,8 @@ function describe(error: unknown, cancel: AbortSignal): object {
   const { message, name } = error;
   if (isSluiceError(error)) {
     const named = Object.entries(error).filter(([field]) => fields.includes(field));
-    return { code: error.code, message, name, ...Object.fromEntries(named) };
+    const cause = isSluiceError(error.cause) ? describe(error.cause, cancel) : undefined;
+    return { code: error.code, message, name, cause, ...Object.fromEntries(named) };
   }
   if (cancel.aborted && error === cancel.reason) return { code: 'ABORTED', message, name };
   const isArgument = error instanceof TypeError || error instanceof RangeError;

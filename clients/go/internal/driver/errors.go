@@ -28,7 +28,7 @@ func errorOf(err error) object {
 		said["requestId"] = failed.RequestID
 	}
 	if code := failed.Code; code == sluice.CodeStoreUnavailable || code == sluice.CodeReplicaFilling || code == sluice.CodeUnavailable ||
-		code == sluice.CodeOverloaded || code == sluice.CodeQuotaExceeded {
+		code == sluice.CodeOverloaded || code == sluice.CodeQuotaExceeded || code == sluice.CodeConditionContended {
 		said["retryDelayMs"] = failed.RetryDelay.Milliseconds()
 	}
 	var conflict *sluice.VersionConflictError
@@ -40,6 +40,14 @@ func errorOf(err error) object {
 				"actual": text(one.ActualVersion)})
 		}
 		said["conflicts"] = conflicts
+	}
+	var outdated *sluice.AppendConditionFailedError
+	if errors.As(err, &outdated) {
+		said["item"], said["position"], said["eventId"] = outdated.Item, text(outdated.Position), outdated.EventID
+	}
+	var cause *sluice.CallError
+	if errors.As(errors.Unwrap(failed), &cause) {
+		said["cause"] = errorOf(errors.Unwrap(failed))
 	}
 	var reuse *sluice.CommitIDReuseError
 	if errors.As(err, &reuse) {

@@ -29,22 +29,25 @@ type object = map[string]any
 
 // command has the arguments of all commands.
 type command struct {
-	ID, Call                                                               int
-	Do, Client, Session, Stream, Group, Member, CorrelationID, CommitID    string
-	Reason                                                                 string
-	Addresses, EventTypes, EventTypePrefixes, Patterns                     []string
-	Options                                                                options
-	Events                                                                 []event
-	Event                                                                  event
-	Appends, Checks                                                        []part
-	ExpectedVersion, FromVersion, ToVersion, ToPosition, After             *string
-	AfterVersion                                                           *string
-	Direction                                                              string
-	MaxCount                                                               uint64
-	DeadlineMs, HeartbeatMs, PauseMs, Collisions, AttemptsMax, Concurrency int
-	PendingMax                                                             int
-	InOrder, PermittedOnly, FromNow, StartMustExist                        bool
-	OnType                                                                 map[string]string
+	ID, Call                                                            int
+	Do, Client, Session, Stream, Group, Member, CorrelationID, CommitID string
+	Reason                                                              string
+	Addresses, EventTypes, EventTypePrefixes, Patterns                  []string
+	Options                                                             options
+	Events                                                              []event
+	Event                                                               event
+	Appends, Checks                                                     []part
+	ExpectedVersion, FromVersion, ToVersion, ToPosition, After          *string
+	AfterVersion                                                        *string
+	Direction                                                           string
+	MaxCount                                                            uint64
+	DeadlineMs, HeartbeatMs, PauseMs, Collisions, Concurrency           int
+	AttemptsMax                                                         *int
+	PendingMax                                                          int
+	Query                                                               *eventQuery
+	Condition                                                           *condition
+	InOrder, PermittedOnly, FromNow, StartMustExist                     bool
+	OnType                                                              map[string]string
 }
 
 type options struct {
@@ -62,6 +65,16 @@ type event struct {
 	ContentType, ID, CorrelationID, CausationID string
 	Tags                                        []string
 	Metadata                                    map[string]string
+}
+
+type eventQuery struct {
+	Items []struct{ EventTypes, Tags []string }
+}
+
+type condition struct {
+	Query        *eventQuery
+	After        string
+	WithinStream string
 }
 
 type part struct {
@@ -155,7 +168,7 @@ func (d *driver) take(c command) {
 			return
 		}
 		// Sent in the order of the commands.
-		pending, err := session.Append(ctx, c.Stream, eventsOf(c.Events), appendOptions(c.ExpectedVersion, c.CommitID)...)
+		pending, err := session.Append(ctx, c.Stream, eventsOf(c.Events), appendOptions(c)...)
 		if err != nil {
 			run(nil, err)
 			return
@@ -249,7 +262,7 @@ func (d *driver) call(ctx context.Context, c command, client *sluice.Client, ses
 	case "close":
 		return object{}, client.Close()
 	case "append":
-		result, err := client.Append(ctx, c.Stream, eventsOf(c.Events), appendOptions(c.ExpectedVersion, c.CommitID)...)
+		result, err := client.Append(ctx, c.Stream, eventsOf(c.Events), appendOptions(c)...)
 		return appended(result), err
 	case "appendMulti":
 		return appendMulti(ctx, c, client)
@@ -280,21 +293,23 @@ func (d *driver) call(ctx context.Context, c command, client *sluice.Client, ses
 	case "consume":
 		return d.consume(ctx, c, client)
 	case "createGroup":
-		settings := &sluicev1.GroupSettings{Patterns: c.Patterns}
-		if c.AttemptsMax > 0 {
-			attempts := uint32(c.AttemptsMax)
+		settings := &sluicev1.GroupSettings{Patterns: c.Patterns, Query: queryOf(c.Query)}
+		if c.AttemptsMax != nil {
+			attempts := uint32(*c.AttemptsMax)
 			settings.AttemptsMax = &attempts
 		}
 		_, err := client.Groups().CreateGroup(ctx, &sluicev1.CreateGroupRequest{Group: c.Group, Settings: settings})
 		return object{}, err
 	case "erase":
-		change, err := client.Streams().EraseEvents(ctx, &sluicev1.EraseEventsRequest{Stream: c.Stream, CommitId: c.CommitID,
+		change, err := client.EraseEvents(ctx, &sluicev1.EraseEventsRequest{Stream: c.Stream, CommitId: c.CommitID,
 			FromVersion: number(*c.FromVersion), ToVersion: number(*c.ToVersion), Reason: c.Reason})
 		return object{"changed": change.GetChanged(), "replayed": change.GetReplayed(), "commitId": change.GetCommitId()}, err
 	case "listParked":
 		return listParked(ctx, c, client)
 	case "retryOnConflict":
 		return retryOnConflict(ctx, c, client)
+	case "retryOnCondition":
+		return retryOnCondition(ctx, c, client)
 	}
 	return nil, &driverError{fmt.Errorf("there is no command %q", c.Do)}
 }
@@ -302,9 +317,9 @@ func (d *driver) call(ctx context.Context, c command, client *sluice.Client, ses
 func appendMulti(ctx context.Context, c command, client *sluice.Client) (any, error) {
 	var parts []*sluicev1.StreamAppend
 	for _, one := range c.Appends {
-		parts = append(parts, sluice.To(one.Stream, eventsOf(one.Events), appendOptions(one.ExpectedVersion, "")...))
+		parts = append(parts, sluice.To(one.Stream, eventsOf(one.Events), expectations(one.ExpectedVersion)...))
 	}
-	options := appendOptions(nil, c.CommitID)
+	options := appendOptions(c)
 	for _, check := range c.Checks {
 		if *check.ExpectedVersion == "exists" {
 			options = append(options, sluice.CheckExists(check.Stream))
@@ -415,12 +430,36 @@ func retryOnConflict(ctx context.Context, c command, client *sluice.Client) (any
 		return err
 	}
 	err := error(nil)
-	if c.AttemptsMax > 0 {
-		err = sluice.RetryOnConflictUpTo(ctx, c.AttemptsMax, attempt)
+	if c.AttemptsMax != nil {
+		err = sluice.RetryOnConflictUpTo(ctx, *c.AttemptsMax, attempt)
 	} else {
 		err = sluice.RetryOnConflict(ctx, attempt)
 	}
 	return object{"attempts": attempts, "version": text(version)}, err
+}
+
+func retryOnCondition(ctx context.Context, c command, client *sluice.Client) (any, error) {
+	seen := []int{}
+	var version uint64
+	decide := func(ctx context.Context, events []*sluice.RecordedEvent, condition *sluice.AppendCondition) error {
+		seen = append(seen, len(events))
+		if len(seen) <= c.Collisions {
+			collision := []*sluice.Event{{Type: "Collision", Tags: c.Event.Tags}}
+			if _, err := client.Append(ctx, c.Stream+".other", collision); err != nil {
+				return err
+			}
+		}
+		result, err := client.Append(ctx, c.Stream, eventsOf([]event{c.Event}), sluice.WithCondition(condition))
+		version = result.GetVersion()
+		return err
+	}
+	err := error(nil)
+	if c.AttemptsMax != nil {
+		err = sluice.RetryOnConditionUpTo(ctx, *c.AttemptsMax, client, queryOf(c.Query), decide)
+	} else {
+		err = sluice.RetryOnCondition(ctx, client, queryOf(c.Query), decide)
+	}
+	return object{"seen": seen, "version": text(version)}, err
 }
 
 // play says each event of a read, and gives their number.
@@ -435,18 +474,40 @@ func (d *driver) play(c command, events func(func(*sluice.RecordedEvent, error) 
 	return count, nil
 }
 
-func appendOptions(expected *string, commitID string) (options []sluice.AppendOption) {
-	switch {
-	case expected == nil:
-	case *expected == "exists":
-		options = append(options, sluice.ExpectExists())
-	default:
-		options = append(options, sluice.ExpectVersion(number(*expected)))
+func appendOptions(c command) (options []sluice.AppendOption) {
+	for _, expected := range expectations(c.ExpectedVersion) {
+		options = append(options, expected)
 	}
-	if commitID != "" {
-		options = append(options, sluice.WithCommitID(commitID))
+	if c.CommitID != "" {
+		options = append(options, sluice.WithCommitID(c.CommitID))
+	}
+	if given := c.Condition; given != nil {
+		options = append(options, sluice.WithCondition(&sluice.AppendCondition{Query: queryOf(given.Query),
+			AfterPosition: number(given.After), WithinStream: given.WithinStream}))
 	}
 	return options
+}
+
+func expectations(expected *string) []sluice.Expectation {
+	switch {
+	case expected == nil:
+		return nil
+	case *expected == "exists":
+		return []sluice.Expectation{sluice.ExpectExists()}
+	}
+	return []sluice.Expectation{sluice.ExpectVersion(number(*expected))}
+}
+
+// queryOf gives nil for nil.
+func queryOf(given *eventQuery) *sluice.EventQuery {
+	if given == nil {
+		return nil
+	}
+	query := &sluice.EventQuery{}
+	for _, item := range given.Items {
+		query.Items = append(query.Items, &sluice.QueryItem{EventTypes: item.EventTypes, Tags: item.Tags})
+	}
+	return query
 }
 
 func readOptions(c command) (options []sluice.ReadOption) {
@@ -467,6 +528,7 @@ func readOptions(c command) (options []sluice.ReadOption) {
 	add(c.AfterVersion != nil, func() sluice.ReadOption { return sluice.AfterVersion(number(*c.AfterVersion)) })
 	add(c.Direction == "backward", sluice.Backward)
 	add(c.MaxCount > 0, func() sluice.ReadOption { return sluice.MaxCount(c.MaxCount) })
+	add(c.Query != nil, func() sluice.ReadOption { return sluice.Query(queryOf(c.Query)) })
 	add(c.PermittedOnly, sluice.PermittedOnly)
 	add(c.FromNow, sluice.FromNow)
 	add(c.StartMustExist, sluice.StartMustExist)

@@ -3,12 +3,16 @@
 from ._admin import AsyncGroups, AsyncStreams, StreamChange, StreamDescription
 from ._aio import AsyncClient, connect_async
 from ._consume import AsyncConsumer, HandlerContext, ParkEvent, RetryEvent, SkipEvent
+from ._condition import retry_on_condition, retry_on_condition_async
 from ._events import (
+    AppendCondition,
     AppendMultiResult,
     AppendResult,
     CorrelationHead,
+    EventQuery,
     ExpectedVersion,
     NewEvent,
+    QueryItem,
     RecordedEvent,
     StoreHead,
     StreamAppend,
@@ -73,6 +77,7 @@ from .v1.consumer_group_service_pb2 import GroupSettings, GroupStart
 __all__ = [
     "AccessDeniedError",
     "AllRead",
+    "AppendCondition",
     "AppendConditionFailedError",
     "AppendMultiResult",
     "AppendResult",
@@ -95,6 +100,7 @@ __all__ = [
     "Consumer",
     "CorrelationHead",
     "DeadlineExceededError",
+    "EventQuery",
     "ExpectedVersion",
     "FieldViolation",
     "GroupError",
@@ -111,6 +117,7 @@ __all__ = [
     "OutcomeUnknownError",
     "OverloadedError",
     "ParkEvent",
+    "QueryItem",
     "QuotaExceededError",
     "Read",
     "RecordedEvent",
@@ -143,6 +150,8 @@ __all__ = [
     "connect_async",
     "json_event",
     "parse_json",
+    "retry_on_condition",
+    "retry_on_condition_async",
     "retry_on_conflict",
     "retry_on_conflict_async",
     "uuid7",

@@ -51,7 +51,8 @@ class AsyncClient:
         Appends events to a stream as one commit: all of them are stored, or none. Without events, nothing is stored;
         `expected_version` is still checked, and the result has the current version.
 
-        Raises VersionConflictError if the stream is not as expected, CommitIdReuseError if the commit id belongs to another
+        Raises VersionConflictError if the stream is not as expected, AppendConditionFailedError if an event was stored that the
+        `condition` rules out, ConditionContendedError if others have appended in each of 20 rounds, CommitIdReuseError if the commit id belongs to another
         commit, StreamError with the code STREAM_TOMBSTONED if the stream takes no more events, UnreadableCommitError,
         StoreFullError, StoreRefusedError, and OutcomeUnknownError, which has the commit id, if the events may or may not be
         stored. After a cancellation they also may or may not be stored.

@@ -11,6 +11,7 @@ from ._events import (
     NewEvent,
     StreamAppend,
     StreamAppended,
+    to_condition,
     to_expectation,
     to_proto_events,
     to_time,
@@ -29,6 +30,7 @@ def append_request(
         events=to_proto_events(events, core.event_trace_context),
         commit_id=conditions.get("commit_id") or uuid7(),
         with_commit_time=conditions.get("with_commit_time", False),
+        condition=to_condition(conditions.get("condition")),
         **to_expectation(conditions.get("expected_version")),
     )
 
@@ -74,6 +76,7 @@ async def append_multi(
             for one in options.get("checks", ())
         ],
         commit_id=options.get("commit_id") or uuid7(),
+        condition=to_condition(options.get("condition")),
     )
     commit = Commit(request.appends[0].stream if request.appends else "", request.commit_id)
 

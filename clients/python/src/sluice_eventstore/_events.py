@@ -16,6 +16,11 @@ from .v1 import event_pb2, event_store_service_pb2 as store_pb2
 ExpectedVersion: TypeAlias = int | Literal["exists"] | None
 """0: the stream must be empty; n: it must be at version n; "exists": it must not be empty; None: any version."""
 
+EventQuery: TypeAlias = event_pb2.Query
+"""Events that match any of its `items`, 1 to 64."""
+QueryItem: TypeAlias = event_pb2.QueryItem
+"""Events that have one of its `event_types` and all of its `tags`; one of the two may be left out."""
+
 StreamState: TypeAlias = Literal["active", "deleted", "tombstoned"]
 
 _STATES: Mapping[int, StreamState] = {
@@ -107,6 +112,18 @@ class VersionCheck:
 
     stream: str
     expected_version: int | Literal["exists"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendCondition:
+    """An append with it is stored only if no event that a query selects has been stored since its caller looked."""
+
+    query: EventQuery
+    """What must not have been stored."""
+    after: int = 0
+    """Only events after this position count: the position of the head of the read that was the basis. 0: all events."""
+    within_stream: str = ""
+    """Only events of this stream count, which the append writes or checks: that costs next to nothing. Empty: those of all streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +264,14 @@ def to_summary(summary: store_pb2.StreamSummary) -> StreamSummary:
 def _head_fields(head: Any) -> tuple[int, int, int, StreamState | None, datetime | None]:
     time = to_time(head.commit_time) if head.HasField("commit_time") else None
     return head.version, head.position, head.first_version, _STATES.get(head.state), time
+
+
+def to_condition(condition: AppendCondition | None) -> store_pb2.AppendCondition | None:
+    if condition is None:
+        return None
+    return store_pb2.AppendCondition(
+        query=condition.query, after_position=condition.after, within_stream=condition.within_stream
+    )
 
 
 def to_expectation(expected: ExpectedVersion) -> dict[str, Any]:

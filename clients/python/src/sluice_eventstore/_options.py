@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-from ._events import ExpectedVersion, UnreadableMessage, VersionCheck
+from ._events import AppendCondition, EventQuery, ExpectedVersion, UnreadableMessage, VersionCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class AppendConditions(TypedDict, total=False):
     """How to append."""
 
     expected_version: ExpectedVersion
+    condition: AppendCondition | None
+    """What must not have been stored since the caller looked; `retry_on_condition` makes one. None: no condition."""
     commit_id: str
     """Idempotency key, a UUID, preferably a UUID v7. Left out: the client generates one."""
     with_commit_time: bool
@@ -65,6 +67,8 @@ class AppendMultiOptions(CallOptions, total=False):
     """How to append to several streams."""
 
     checks: Sequence[VersionCheck]
+    condition: AppendCondition | None
+    """As for `append`."""
     commit_id: str
 
 
@@ -125,6 +129,8 @@ class EventFilter(TypedDict, total=False):
     event_types: Sequence[str]
     """Only events of these types, or with a type that begins with one of `event_type_prefixes`; both empty: all types."""
     event_type_prefixes: Sequence[str]
+    query: EventQuery | None
+    """Only events that it selects by their types and tags, found by an index where each item has tags; None: all events."""
     permitted_only: bool
     """True: of these streams, those that the caller has grants for when the call begins. Otherwise AccessDeniedError."""
 
@@ -138,6 +144,8 @@ class ReadAllOptions(RangeOptions, UnreadableOptions, total=False):
 
     patterns: Sequence[str]
     event_type_prefixes: Sequence[str]
+    query: EventQuery | None
+    """Only events that it selects by their types and tags, found by an index where each item has tags; None: all events."""
     permitted_only: bool
     after: int | str | None
     """Start after the commit at a position, or after the cursor of an earlier read with the same filters and direction."""

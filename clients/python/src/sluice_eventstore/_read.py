@@ -194,6 +194,7 @@ def read_all(core: Core, options: options_.ReadAllOptions) -> AsyncAllRead:
     request = store_pb2.ReadAllRequest(
         patterns=options.get("patterns", ()),
         event_type_prefixes=options.get("event_type_prefixes", ()),
+        query=options.get("query"),
         permitted_only=options.get("permitted_only", False),
         after_position=start.position,
         after_count=start.count,

@@ -11,26 +11,26 @@ from .errors import VersionConflictError
 State = TypeVar("State")
 Result = TypeVar("Result")
 
-_ATTEMPTS_MAX = 10
+ATTEMPTS_MAX = 10
 _PAUSE_FIRST = 0.005
 _PAUSE_MAX = 0.5
 
 
 def retry_on_conflict(
-    load: Callable[[], State], decide: Callable[[State], Result], *, attempts_max: int = _ATTEMPTS_MAX
+    load: Callable[[], State], decide: Callable[[State], Result], *, attempts_max: int = ATTEMPTS_MAX
 ) -> Result:
     """
     Reads, decides and appends, and starts again when another writer was faster. `load` reads the state again for each attempt;
     `decide` appends, with the version that was read as the expected version. Returns the result of `decide`. Fails with the
     VersionConflictError of the last attempt, or at once with any other error of the two functions.
     """
-    for attempt in _attempts(attempts_max):
+    for attempt in attempts(attempts_max):
         try:
             return decide(load())
         except VersionConflictError:
             if attempt == attempts_max:
                 raise
-        time.sleep(_pause(attempt))
+        time.sleep(pause_after(attempt))
     raise AssertionError
 
 
@@ -38,25 +38,25 @@ async def retry_on_conflict_async(
     load: Callable[[], Awaitable[State]],
     decide: Callable[[State], Awaitable[Result]],
     *,
-    attempts_max: int = _ATTEMPTS_MAX,
+    attempts_max: int = ATTEMPTS_MAX,
 ) -> Result:
     """The same for asyncio."""
-    for attempt in _attempts(attempts_max):
+    for attempt in attempts(attempts_max):
         try:
             return await decide(await load())
         except VersionConflictError:
             if attempt == attempts_max:
                 raise
-        await asyncio.sleep(_pause(attempt))
+        await asyncio.sleep(pause_after(attempt))
     raise AssertionError
 
 
-def _attempts(attempts_max: int) -> range:
+def attempts(attempts_max: int) -> range:
     if attempts_max < 1:
         raise ValueError(f"attempts_max must be at least 1; found {attempts_max}")
     return range(1, attempts_max + 1)
 
 
-def _pause(attempt: int) -> float:
+def pause_after(attempt: int) -> float:
     """Random, so that writers that collided do not collide again."""
     return random.random() * min(_PAUSE_MAX, _PAUSE_FIRST * 2.0**attempt)

@@ -112,6 +112,7 @@ class AsyncSubscription(AsyncLoop[RecordedEvent]):
             patterns=options.get("patterns", ()),
             event_types=options.get("event_types", ()),
             event_type_prefixes=options.get("event_type_prefixes", ()),
+            query=options.get("query"),
             permitted_only=options.get("permitted_only", False),
             after_version=self._after_version,
             after_position=None if by_version else self._cursor.position,

@@ -326,8 +326,9 @@ class Streams:
         self, stream: str, from_version: int, to_version: int, reason: str, **options: Unpack[options_.ChangeOptions]
     ) -> StreamChange:
         """
-        Overwrites the contents of events for ever, from one version to another one: at most 10,000 of them, in whole commits. A
-        reader then gets them with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it.
+        Overwrites the contents of events for ever, from one version to another one, in whole commits. A reader then gets them
+        with `erased`, without payload, metadata, tags and ids of others. `reason` is kept with it. More than 10,000 events take
+        several calls, see AsyncStreams.
         """
         return _run(self._async.erase(stream, from_version, to_version, reason, **options))
 
