@@ -267,7 +267,7 @@ class SessionAppends {
     const answer: SessionAnswer = { tag, outcome: { $case: 'error', value }, failedTag };
     if (brokenBy === undefined) this.answer(pending, answer);
     else
-      brokenBy.onceTold(() => {
+      brokenBy.onceDone(() => {
         this.answer(pending, answer);
       });
     pending.trace?.end(callEndOf(failure));
@@ -283,7 +283,7 @@ class SessionAppends {
 
   private answer({ stream, bytes, orderSlot }: PendingAppend, value: SessionAnswer): void {
     this.ready.push({ value, stream, bytes });
-    orderSlot?.tell();
+    orderSlot?.finish();
     this.wake();
   }
 }

@@ -21,8 +21,8 @@ export class AppendOrder {
 
 /** The slot of one append in an order. */
 export class OrderSlot {
-  private told = false;
-  private readonly whenTold: (() => void)[] = [];
+  private done = false;
+  private readonly whenDone: (() => void)[] = [];
 
   constructor(
     readonly order: AppendOrder,
@@ -45,15 +45,15 @@ export class OrderSlot {
     return this.order.failedBefore(this);
   }
 
-  /** The caller has its outcome. */
-  tell(): void {
-    this.told = true;
-    for (const call of this.whenTold.splice(0)) call();
+  /** The answer with its outcome is ready. */
+  finish(): void {
+    this.done = true;
+    for (const call of this.whenDone.splice(0)) call();
   }
 
-  /** Calls when the caller has its outcome. */
-  onceTold(call: () => void): void {
-    if (this.told) call();
-    else this.whenTold.push(call);
+  /** Calls when the answer with its outcome is ready. */
+  onceDone(call: () => void): void {
+    if (this.done) call();
+    else this.whenDone.push(call);
   }
 }
