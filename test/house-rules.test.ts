@@ -102,7 +102,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'replica/share': ['replica/apply', 'replica/index', 'replica/segments', 'store', 'limits'],
   'replica/reads': ['replica/index', 'replica/segments', 'store', 'protobuf'],
-  'replica/subscriptions': ['replica/reads', 'replica/apply', 'replica/segments', 'store', 'limits'],
+  'replica/subscriptions': [
+    'replica/reads',
+    'replica/apply',
+    'replica/index',
+    'replica/segments',
+    'store',
+    'limits',
+  ],
   replica: [
     'replica/share',
     'replica/subscriptions',

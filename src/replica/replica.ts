@@ -18,6 +18,7 @@ import { createCatchUpBudget, type CatchUpBudget } from './subscriptions/catch-u
 import { SharedKeeper, type SharedReplicaOptions } from './share/shared-keeper';
 import type { Publication } from './share/publication';
 import { OpenSubscriptions } from './subscriptions/open-subscriptions';
+import { SharedHiding } from './subscriptions/shared-hiding';
 import type { FollowedReplica } from './subscriptions/followed-replica';
 
 /** How long a read waits for a replica that is nearly filled before it fails. */
@@ -33,6 +34,7 @@ export class Replica implements FollowedReplica {
   readonly faults: LogFaults;
   readonly catchUpBudget: CatchUpBudget;
   readonly subscriptions = new OpenSubscriptions();
+  readonly hiding = new SharedHiding();
 
   private confirming: NodeJS.Timeout | undefined;
 

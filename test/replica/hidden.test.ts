@@ -331,3 +331,25 @@ test('after a time far in the future a first version is found all the same, with
   );
   expect((await collect(read)).events).toEqual([]);
 });
+
+test('subscriptions judge a retention once, and one that begins later judges it again', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 400; i++) log.appendLarge(3_000, 'kept', 'other');
+  log.control('kept', { kind: 'retain', retention: { maxCount: 300n, maxAgeNanos: undefined } });
+  await using opened = await open(log, makeReplicaDir(), { tailBytesMax: 0 });
+  const head = jest.spyOn(opened.replica.files.index, 'head');
+  const start = {
+    kind: 'position',
+    after: position(0n),
+    afterCount: undefined,
+    fromTime: undefined,
+  } as const;
+  const first = async (): Promise<string | undefined> =>
+    (await caughtUp(opened, { ...follow, filter: everything.filter, start })).find((event) =>
+      event.startsWith('kept'),
+    );
+  expect(await first()).toBe('kept@101');
+  expect(head.mock.calls.filter(([stream]) => stream === 'kept')).toHaveLength(1);
+  log.append('kept');
+  expect(await first()).toBe('kept@102');
+});

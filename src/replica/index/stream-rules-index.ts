@@ -96,6 +96,12 @@ export class StreamRulesIndex {
     return firstVersions;
   }
 
+  /** The position of the last control that `firstVersions` has, which is called first. Throws DamagedReplicaError. */
+  refreshedUpTo(): bigint {
+    this.firstVersions();
+    return this.upTo;
+  }
+
   /** Rules may have been stored, by this process or another one. */
   refresh(): void {
     this.isBehind = true;

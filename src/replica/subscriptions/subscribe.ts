@@ -2,7 +2,7 @@ import type { EventQuery } from '../../store/event-query';
 import type { CallContext, EventFilter, SubscribeQuery, SubscriptionUpdate } from '../../store/event-store';
 import { isName, streamMatcher } from '../../store/patterns';
 import { Cancellation, type Interest } from '../apply/commit-waiters';
-import { clockNanos, hidingAt, type Hiding } from '../reads/hiding';
+import { hidingAt, type Hiding } from '../reads/hiding';
 import { indexedGroups } from '../reads/indexed-groups';
 import { isIndexed } from '../reads/query-walk';
 import type { ReadFilter } from '../reads/record-filter';
@@ -43,6 +43,8 @@ interface Subscription {
   readonly progress: SubscriptionProgress;
   readonly share: CatchUpShare;
   readonly cancellation: Cancellation;
+  /** By performance.now(). */
+  readonly beganMs: number;
   /** Where the next chunk begins, unless the subscription has waited since the last one. */
   cursor: SegmentCursor | undefined;
 }
@@ -117,6 +119,7 @@ async function begin(
   parts: Pick<Subscription, 'share' | 'cancellation'>,
 ): Promise<Subscription> {
   const start = await findStart(replica, query, call);
+  const beganMs = performance.now();
   return {
     ...parts,
     replica,
@@ -125,6 +128,7 @@ async function begin(
     start,
     interest: interestOf(query.filter),
     progress: new SubscriptionProgress(start),
+    beganMs,
     cursor: undefined,
   };
 }
@@ -198,8 +202,9 @@ function filterOf(subscription: Subscription): ReadFilter {
 }
 
 /** What is hidden from the next chunk. What a subscriber that is not behind gets is new: no retention hides it. */
-function hidingNow({ files, progress }: Subscription): Hiding | undefined {
-  return hidingAt(files.index, progress.isLive ? undefined : { nowNanos: clockNanos(), upTo: undefined });
+function hidingNow({ replica, files, progress, beganMs }: Subscription): Hiding | undefined {
+  const { index } = files;
+  return progress.isLive ? hidingAt(index, undefined) : replica.hiding.judgedAfter(beganMs, index);
 }
 
 function interestOf(filter: EventFilter): Interest {
