@@ -136,7 +136,7 @@ async function openOver(pool: NatsPool, options: JetStreamOptions): Promise<JetS
     removal,
     state,
     appends(view, describe) {
-      fence = new Fence(log, view);
+      fence = new Fence(log, view, options.nats.appendConnections === 1);
       return createAppends({
         fence,
         view,

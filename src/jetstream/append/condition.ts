@@ -3,10 +3,11 @@ import type { AppendCondition } from '../../store/append-condition';
 import type { CallContext } from '../../store/event-store';
 import type { LogView } from '../../store/log';
 import type { Sequence } from '../../store/values';
-import { sentHeader } from '../nats/headers';
+import { sentHeader, type SentHeader } from '../nats/headers';
 import type { OutgoingMessage } from '../nats/publish';
-import { conditionRoundsMax, type Fence } from './fence';
+import { conditionRoundsMax, type End, type Fence } from './fence';
 import type { Base, Event } from './next';
+import { OwnAppend } from './own-append';
 import type { Published } from './publisher';
 import type { Transaction } from './transaction';
 
@@ -47,10 +48,7 @@ export type Attempted =
  * decides what to tell the caller if it does not. Throws StoreErrors: then nothing is stored.
  */
 export function publishOnCondition(attempts: Attempts): Promise<Attempted> {
-  const { fence, call, condition } = attempts;
-  return condition.withinStream === undefined
-    ? fence.inTurn(call, () => publishFenced(attempts))
-    : publishWithin(attempts);
+  return attempts.condition.withinStream === undefined ? publishFenced(attempts) : publishWithin(attempts);
 }
 
 /** The expected sequence of the stream is the fence. */
@@ -66,31 +64,55 @@ async function publishWithin(attempts: Attempts): Promise<Attempted> {
   return { messages, published: await send(messages) };
 }
 
-async function publishFenced({
+async function publishFenced(attempts: Attempts): Promise<Attempted> {
+  const { fence, view, call, transaction, base } = attempts;
+  let release: (() => void) | undefined;
+  try {
+    for (let round = 1; ;) {
+      if (performance.now() >= call.deadlineMs) return { kind: 'late' };
+      const sent = await fence.inTurn(call, () => sendFenced(attempts));
+      if (sent === undefined) return { kind: 'conflict' };
+      if (sent instanceof OwnAppend) {
+        await sent.answered;
+        continue;
+      }
+      const published = await sent.answer;
+      if (published.kind !== 'conflict') return { messages: sent.messages, published };
+      release ??= fence.holdAfter(round);
+      await fence.afterLoss(call);
+      // A stream of its own ends elsewhere.
+      if (!isStillAt(base, transaction, view)) return { kind: 'conflict' };
+      if (round >= conditionRoundsMax) return { kind: 'failed', error: new ConditionContendedError(round) };
+      round++;
+    }
+  } finally {
+    release?.();
+  }
+}
+
+interface Sent {
+  readonly messages: readonly OutgoingMessage[];
+  readonly answer: Promise<Published>;
+}
+
+/** Sends it if the condition holds; undefined: it does not. An append in flight: that one decides whether it does. */
+async function sendFenced({
   fence,
-  view,
   transaction,
   condition,
-  base,
   call,
   messages,
   send,
-}: Attempts): Promise<Attempted> {
-  let end = await fence.known(call);
-  for (let round = 1; ; round++) {
-    if (performance.now() >= call.deadlineMs) return { kind: 'late' };
-    if (condition.after > end) return { kind: 'conflict' };
-    if ((await fence.match(condition, end, call)) !== undefined) return { kind: 'conflict' };
-    const fenced = asFenced(messages, end);
-    const published = await send(fenced);
-    fence.onAttempt();
-    if (published.kind === 'stored') fence.onStored(end, transaction, published.sequence);
-    if (published.kind !== 'conflict') return { messages: fenced, published };
-    end = await fence.afterLoss(round, call);
-    // A stream of its own ends elsewhere.
-    if (!isStillAt(base, transaction, view)) return { kind: 'conflict' };
-    if (round >= conditionRoundsMax) return { kind: 'failed', error: new ConditionContendedError(round) };
-  }
+}: Attempts): Promise<Sent | OwnAppend | undefined> {
+  await fence.hasRoom(messages.length > 1);
+  const end = await fence.known(call);
+  if (condition.after > end.sequence) return undefined;
+  const match = await fence.match(condition, end, call);
+  if (match !== undefined) return match instanceof OwnAppend ? match : undefined;
+  const fenced = asFenced(messages, end);
+  const answer = send(fenced);
+  fence.onSent(end, transaction, messages.length, answer);
+  return { messages: fenced, answer };
 }
 
 function isStillAt(base: Base, { parts }: Transaction, view: LogView): boolean {
@@ -99,9 +121,10 @@ function isStillAt(base: Base, { parts }: Transaction, view: LogView): boolean {
   );
 }
 
-/** The messages, which are stored only if the log ends with this sequence (0: the log is empty). */
-function asFenced(messages: readonly OutgoingMessage[], end: Sequence): OutgoingMessage[] {
-  const fence = { [sentHeader.lastSequence]: end.toString() };
+/** The messages, which are stored only if the log ends there (sequence 0: the log is empty). */
+function asFenced(messages: readonly OutgoingMessage[], { sequence, messageId }: End): OutgoingMessage[] {
+  const fence: Partial<Record<SentHeader, string>> = { [sentHeader.lastSequence]: sequence.toString() };
+  if (messageId !== undefined) fence[sentHeader.lastMessageId] = messageId;
   return messages.map((message, index) =>
     index === 0 ? { ...message, headers: { ...message.headers, ...fence } } : message,
   );

@@ -1,48 +1,58 @@
 import { createSemaphore } from '../../collections/semaphore';
 import type { AppendCondition, QueryMatch } from '../../store/append-condition';
-import { eventId, eventTags, eventType } from '../../protobuf/commit-record';
-import { matchedItem, type EventQuery } from '../../store/event-query';
 import type { CallContext } from '../../store/event-store';
 import type { LogView } from '../../store/log';
 import type { FenceFacts } from '../../store/store-facts';
-import { beginning, position, type Sequence } from '../../store/values';
+import { beginning, sequenceAfter, type Sequence } from '../../store/values';
 import type { LogAccess } from '../log/log-access';
+import type { Published } from './publisher';
+import { OwnAppend } from './own-append';
 import type { Transaction } from './transaction';
 
 /** Rounds after which an append with a condition gives up: each of them was lost to an append of somebody else. */
 export const conditionRoundsMax = 20;
 /** Rounds after which the other appends of this gateway wait until the condition is decided. */
 const openRoundsMax = 3;
+/** Appends in flight, one after another, on a log on one server. Each one that is lost halves how many there may be. */
+const inFlightMax = 64;
 
 export const noFence: FenceFacts = { attempts: 0, lost: 0, waiting: 0 };
 
-/** An append of this gateway that the view may not have yet. */
-interface OwnAppend {
-  readonly transaction: Transaction;
-  /** Of its last message: its position. */
+/** Where the log ends, as this gateway knows it, or assumes. */
+export interface End {
   readonly sequence: Sequence;
+  /** What is stored up to there, or assumed to be, and is not in the view. */
+  readonly own: readonly OwnAppend[];
+  /** The commit id that must be there; undefined: what is stored up to there is known. */
+  readonly messageId: string | undefined;
 }
 
 /**
  * The fence of appends whose condition is about all streams: such an append is published on condition that the log still ends with the
- * sequence up to which its query was evaluated. One of them is in flight at a time. A second one, published on the assumption that the
- * first one takes the next sequence, would be stored after an append of somebody else in that place, which nobody had evaluated.
+ * sequence up to which its query was evaluated. On a log on one server, the next one may follow before the answer: it assumes that the
+ * first one takes the next sequence, and also names the commit id that must be there. Without that it would be stored after an append
+ * of somebody else in that place, which nobody had evaluated. On several servers, one is in flight at a time: a server that has just
+ * started may not know the last commit id of the log, and would then refuse what the others store.
  */
 export class Fence {
   private readonly turns = createSemaphore(1);
   /** The log up to here is what the view has, and after that `own`. */
   private end: Sequence = beginning;
   private own: OwnAppend[] = [];
-  private isHeld = false;
+  private room = 1;
+  /** Appends that hold the others back. */
+  private holders = 0;
   private readonly heldBack: (() => void)[] = [];
   private readonly counts = { ...noFence };
 
+  /** `isOrdered`: whether what is published arrives in that order. */
   constructor(
-    { health }: Pick<LogAccess, 'health'>,
+    private readonly log: Pick<LogAccess, 'health'>,
     private readonly view: LogView,
+    private readonly isOrdered: boolean,
   ) {
     // Sequences may be given again.
-    health.onDoubt(() => {
+    log.health.onDoubt(() => {
       this.forget();
     });
   }
@@ -58,80 +68,99 @@ export class Fence {
       return await this.turns.with(1, call.signal, work);
     } finally {
       this.counts.waiting--;
-      this.letGo();
     }
   }
 
-  /** The sequence up to which this gateway knows the log. Throws StoreErrors. */
-  async known(call: CallContext): Promise<Sequence> {
+  /** Resolves when another append may be in flight; `alone`: when none is. */
+  async hasRoom(alone: boolean): Promise<void> {
+    for (;;) {
+      const inFlight = this.own.filter(({ isAnswered }) => !isAnswered);
+      const most = !alone && this.isOrdered && this.log.health.isUnreplicated ? Math.floor(this.room) : 1;
+      if (inFlight.length < most || inFlight[0] === undefined) return;
+      await inFlight[0].answered;
+    }
+  }
+
+  /** Throws StoreErrors. */
+  async known(call: CallContext): Promise<End> {
     const { view } = this;
     if (!view.isReady || view.isDoubted) await view.catchUp(call);
     const { applied } = view;
-    this.own = this.own.filter(({ sequence }) => sequence > applied);
-    if (applied >= this.end) this.end = applied;
-    return this.end;
+    if (applied >= this.end) {
+      this.end = applied;
+      this.own = [];
+    } else if (this.own.some(({ sequence }) => sequence <= applied)) {
+      this.own = this.own.filter(({ sequence }) => sequence > applied);
+    }
+    return { sequence: this.end, own: [...this.own], messageId: this.predecessor() };
   }
 
-  /** The same after an attempt that somebody else was faster than: what the leader of the log has. Throws StoreErrors. */
-  async afterLoss(round: number, call: CallContext): Promise<Sequence> {
-    this.counts.lost++;
-    if (round >= openRoundsMax) this.isHeld = true;
-    this.forget();
-    await this.view.catchUp(call);
-    return this.known(call);
+  /** The commit id of the last append, unless it is known to be there. */
+  private predecessor(): string | undefined {
+    const last = this.own.at(-1);
+    return last === undefined || last.isStored ? undefined : last.transaction.commitId;
   }
 
-  /** The first event up to the known end that a condition rules out. Throws StoreErrors. */
+  /** The first event up to an end that a condition rules out; or the append in flight that decides whether there is one. */
   async match(
     { query, after }: AppendCondition,
-    upTo: Sequence,
+    { sequence: upTo, own }: End,
     call: CallContext,
-  ): Promise<QueryMatch | undefined> {
-    const { own, view } = this;
-    const inView = own[0] === undefined ? upTo : view.applied < upTo ? view.applied : upTo;
+  ): Promise<QueryMatch | OwnAppend | undefined> {
+    const { view } = this;
+    const inView = own[0] === undefined || view.applied > upTo ? upTo : view.applied;
     const found = await view.firstMatch(query, { after, upTo: inView, stream: undefined }, call);
     if (found !== undefined) return found;
-    for (const { transaction, sequence } of own) {
-      const match = sequence > after ? matchIn(transaction, sequence, query) : undefined;
-      if (match !== undefined) return match;
+    for (const append of own) {
+      const match = append.sequence > after ? append.match(query) : undefined;
+      if (match !== undefined) return append.isStored ? match : append;
     }
     return undefined;
   }
 
-  onAttempt(): void {
+  /** A transaction of one message, or of several, was published on condition that the log ends there. */
+  onSent(
+    { sequence: end }: End,
+    transaction: Transaction,
+    messages: number,
+    answer: Promise<Published>,
+  ): void {
     this.counts.attempts++;
+    if (this.end !== end) return;
+    const sequence = sequenceAfter(end, BigInt(messages));
+    const append = new OwnAppend(transaction, sequence, answer);
+    this.own.push(append);
+    this.end = sequence;
+    void append.answered.then(() => {
+      if (append.isStored) this.room = Math.min(this.room + 1, inFlightMax);
+      else if (this.own.includes(append)) this.forget();
+    });
   }
 
-  /** A transaction is stored right after an end that was known. */
-  onStored(after: Sequence, transaction: Transaction, sequence: Sequence): void {
-    // Meanwhile the log may have been put in doubt.
-    if (this.end !== after) return;
-    this.own.push({ transaction, sequence });
-    this.end = sequence;
+  /** Somebody else was faster: waits for what the leader of the log has. Throws StoreErrors. */
+  async afterLoss(call: CallContext): Promise<void> {
+    this.counts.lost++;
+    await this.view.catchUp(call);
   }
 
   /** Resolves when other appends may be published; undefined: now. */
   get pass(): Promise<void> | undefined {
-    return this.isHeld ? new Promise((resolve) => this.heldBack.push(resolve)) : undefined;
+    return this.holders === 0 ? undefined : new Promise((resolve) => this.heldBack.push(resolve));
   }
 
-  private letGo(): void {
-    if (!this.isHeld) return;
-    this.isHeld = false;
-    for (const go of this.heldBack.splice(0)) go();
+  /** After this number of rounds, others wait until the returned function is called; undefined: not yet. */
+  holdAfter(rounds: number): (() => void) | undefined {
+    if (rounds !== openRoundsMax) return undefined;
+    this.holders++;
+    return () => {
+      if (--this.holders > 0) return;
+      for (const go of this.heldBack.splice(0)) go();
+    };
   }
 
   private forget(): void {
     this.own = [];
     this.end = beginning;
+    this.room = Math.max(1, this.room / 2);
   }
-}
-
-function matchIn({ parts }: Transaction, sequence: Sequence, query: EventQuery): QueryMatch | undefined {
-  for (const { bytes } of parts.flatMap(({ events }) => events)) {
-    const span = { frame: 0, start: 0, end: bytes.length };
-    const item = matchedItem(query, { type: eventType(bytes, span), tags: eventTags(bytes, span) });
-    if (item !== undefined) return { item, position: position(sequence), eventId: eventId(bytes, span) };
-  }
-  return undefined;
 }

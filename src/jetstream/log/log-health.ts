@@ -15,6 +15,7 @@ export class LogHealth implements LogFaults {
   private lost = 0n;
   private id = '';
   private isKnown = false;
+  private isOnOne = false;
   private first: Sequence = sequenceAfter(beginning, 1n);
   private isKeptBy: string | undefined;
   private endSeen: Sequence = beginning;
@@ -49,6 +50,11 @@ export class LogHealth implements LogFaults {
   /** Whether that was checked since NATS was last away: a server may come back with less than it had. */
   get isCurrent(): boolean {
     return this.isKnown;
+  }
+
+  /** Whether the log is on one server only, as of the latest answer of the leader; false while that is not known. */
+  get isUnreplicated(): boolean {
+    return this.isKnown && this.isOnOne;
   }
 
   /** The largest last sequence that was observed, unless the log has gone back since. */
@@ -105,6 +111,7 @@ export class LogHealth implements LogFaults {
   private noteLost({ config, state }: StreamInfo, lost: bigint): void {
     this.first = firstSequence(config);
     this.isKnown = true;
+    this.isOnOne = Number(config['num_replicas'] ?? 1) <= 1;
     if (lost === this.lost) return;
     this.lost = lost;
     const facts = { lost: lost.toString(), accepted: this.acceptedLoss.toString(), first: state.first_seq };

@@ -59,6 +59,7 @@ const natsErrors = {
   noMessageFound: [10037, 'other'],
   streamNameExist: [10058, 'other'],
   streamMessageExceedsMaximum: [10054, 'other'],
+  streamWrongLastMsgID: [10070, 'other'],
   streamWrongLastSequence: [10071, 'other'],
   streamDuplicateMessageConflict: [10158, 'other'],
   streamWrongLastSequenceConstant: [10164, 'other'],

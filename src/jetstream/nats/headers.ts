@@ -11,6 +11,8 @@ export const sentHeader = {
   previousOn: 'Nats-Expected-Last-Subject-Sequence-Subject',
   /** The sequence that the last message of the log must have; on the first message of a batch. */
   lastSequence: 'Nats-Expected-Last-Sequence',
+  /** The `messageId` that the last message of the log must have. Only for a log on one server, see `Fence`. */
+  lastMessageId: 'Nats-Expected-Last-Msg-Id',
   /** When the message is removed. Only for records of groups that were removed, never on the log. */
   timeToLive: 'Nats-TTL',
   batchId: 'Nats-Batch-Id',

@@ -116,6 +116,7 @@ function outcomeOf(error: unknown, withoutAnswer: 'lost' | 'failed'): Outcome {
   if (errorsWithoutAnswer.some((kind) => error instanceof kind)) return { kind: withoutAnswer, cause: error };
   if (error instanceof JetStreamApiError) {
     switch (error.errorName) {
+      case 'streamWrongLastMsgID':
       case 'streamWrongLastSequence':
       case 'streamWrongLastSequenceConstant':
       case 'streamDuplicateMessageConflict':

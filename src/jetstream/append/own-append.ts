@@ -1,0 +1,51 @@
+import { eventId, eventTags, eventType } from '../../protobuf/commit-record';
+import type { QueryMatch } from '../../store/append-condition';
+import { matchedItem, type EventQuery, type QueriedEvent } from '../../store/event-query';
+import { position, type Sequence } from '../../store/values';
+import type { Published } from './publisher';
+import type { Transaction } from './transaction';
+
+/** An append of this gateway that the view may not have yet. */
+export class OwnAppend {
+  /** Until then it is assumed to be stored. */
+  isAnswered = false;
+  /** Whether it is known to be stored where that was assumed. */
+  isStored = false;
+  /** Never rejects. */
+  readonly answered: Promise<void>;
+  private events: readonly (QueriedEvent & { readonly id: string })[] | undefined;
+
+  constructor(
+    readonly transaction: Transaction,
+    /** Of its last message: its position. */
+    readonly sequence: Sequence,
+    answer: Promise<Published>,
+  ) {
+    const end = (published?: Published): void => {
+      this.isAnswered = true;
+      this.isStored = published?.kind === 'stored' && published.sequence === sequence;
+    };
+    this.answered = answer.then(end, () => {
+      end();
+    });
+  }
+
+  /** Its first event that a query selects. */
+  match(query: EventQuery): QueryMatch | undefined {
+    this.events ??= eventsOf(this.transaction);
+    for (const event of this.events) {
+      const item = matchedItem(query, event);
+      if (item !== undefined) return { item, position: position(this.sequence), eventId: event.id };
+    }
+    return undefined;
+  }
+}
+
+function eventsOf({ parts }: Transaction): (QueriedEvent & { readonly id: string })[] {
+  return parts
+    .flatMap(({ events }) => events)
+    .map(({ bytes }) => {
+      const span = { frame: 0, start: 0, end: bytes.length };
+      return { id: eventId(bytes, span), type: eventType(bytes, span), tags: eventTags(bytes, span) };
+    });
+}
