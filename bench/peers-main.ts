@@ -15,6 +15,7 @@ Needs Go, which all are called from. The peers: UmaDB, installed with pip for th
 fetches, on the PostgreSQL of this machine. One that cannot be had is left out. Linux only. Data lie in TMPDIR.
 
   --rounds <n>     Rounds that count for each row, after one to warm up. Default: 5.
+  --tagged <n>     Events of the log with tags, a multiple of 1000. Default: 1000000.
   --only <regex>   Only rows whose text matches, whatever the case.
   --against <dir>  Another build of Sluice to stand beside this one: a folder with src/main.js.
   --write          Also writes its part of bench/RESULTS.md.
@@ -27,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
     args: [...argv],
     options: {
       rounds: { type: 'string', default: '5' },
+      tagged: { type: 'string', default: '1000000' },
       only: { type: 'string', default: '' },
       against: { type: 'string' },
       write: { type: 'boolean', default: false },
@@ -39,6 +41,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (!/^[1-9]\d?$/.test(values.rounds)) throw new Error('--rounds must be a whole number from 1 to 99');
+  if (!/^[1-9]\d{0,3}000$/.test(values.tagged))
+    throw new Error('--tagged must be a multiple of 1000, at most 9999000');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
@@ -54,6 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
       rounds: Number(rounds),
       only: new RegExp(only, 'i'),
       against,
+      taggedEvents: quick ? 1_000 : Number(values.tagged),
       quick,
       progress,
       signal: stop.signal,

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { conditionRows, taggedLog } from './condition-rows';
 import { buildGo, startGoLoad, type GoLoad } from './go-clients';
 import { messageDBPeer, sluicePeer, umaDBPeer, type Peer } from './peer-servers';
 import type { PeerRow, PeerTable } from './peer-table';
@@ -10,8 +11,21 @@ import { inWords } from './run';
 import type { Slot } from './statistics';
 
 /** A job of bench/go/peers. */
-interface Job {
-  readonly kind: 'fill' | 'read' | 'readAll' | 'subscribe' | 'correlation' | 'version' | 'delivery';
+export interface Job {
+  readonly kind:
+    | 'fill'
+    | 'read'
+    | 'readAll'
+    | 'subscribe'
+    | 'correlation'
+    | 'version'
+    | 'delivery'
+    | 'fillTags'
+    | 'tags'
+    | 'disjoint'
+    | 'disjointInSession'
+    | 'hot'
+    | 'plain';
   readonly prefix?: string;
   readonly count?: number;
   readonly events?: number;
@@ -21,6 +35,7 @@ interface Job {
   readonly callers?: number;
   readonly callsEach?: number;
   readonly firstCall?: number;
+  readonly beside?: number;
 }
 
 export interface PeerSettings {
@@ -28,6 +43,8 @@ export interface PeerSettings {
   readonly only: RegExp;
   /** The folder of another build of Sluice to compare with. */
   readonly against: string | undefined;
+  /** Events of the log with tags. */
+  readonly taggedEvents: number;
   readonly quick: boolean;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
@@ -39,10 +56,12 @@ interface Sizes {
   readonly calls: number;
 }
 
-interface Row extends Pick<PeerRow, 'what' | 'unit'> {
+export interface Row extends Pick<PeerRow, 'what' | 'unit'> {
   readonly job: Job;
   /** Measured right after a start, with none of the data in the cache of the system. */
   readonly isCold?: boolean;
+  /** Whether it is measured on the log with tags, before the other streams are stored. */
+  readonly isTagged?: boolean;
 }
 
 const streamEvents = 10;
@@ -121,9 +140,17 @@ export async function measurePeers(settings: PeerSettings): Promise<PeerTable> {
       ? { streams: 100, longEvents: 100, calls: 2 }
       : { streams: 19_000, longEvents: 10_000, calls: 60 };
     const use: Use = { ...settings, sizes, peers, loads, program: join(go.folder, 'peers') };
-    for (const peer of peers) await fill(use, peer);
+    const all = [...conditionRows(settings), ...rowsOf(sizes)].filter(({ what }) => settings.only.test(what));
+    const [tagged, others] = [
+      all.filter(({ isTagged }) => isTagged),
+      all.filter(({ isTagged }) => isTagged !== true),
+    ];
+    for (const peer of peers) await start(use, peer);
     const rows: PeerRow[] = [];
-    for (const row of rowsOf(sizes)) if (settings.only.test(row.what)) rows.push(await measureRow(use, row));
+    if (tagged.length > 0) for (const peer of peers) await fillTags(use, peer);
+    for (const row of tagged) rows.push(await measureRow(use, row));
+    if (others.length > 0) for (const peer of peers) await fill(use, peer);
+    for (const row of others) rows.push(await measureRow(use, row));
     return { peers: peers.map(({ label, about }) => ({ label, about })), rows };
   } finally {
     for (const load of loads.values()) await load[Symbol.asyncDispose]();
@@ -169,7 +196,6 @@ async function stop({ loads }: Use, peer: Peer): Promise<void> {
 /** The commits of the short streams are interleaved; those of the long one follow. */
 async function fill(use: Use, peer: Peer): Promise<void> {
   const { streams, longEvents } = use.sizes;
-  await start(use, peer);
   for (const [prefix, count, events] of [
     [short, streams, streamEvents],
     [long, 1, longEvents],
@@ -177,6 +203,14 @@ async function fill(use: Use, peer: Peer): Promise<void> {
     const { medianMs } = await run(use, peer, { kind: 'fill', prefix, count, events });
     use.progress(`${peer.label}: ${count * events} commits stored in ${(medianMs / 1_000).toFixed(1)} s`);
   }
+}
+
+async function fillTags(use: Use, peer: Peer): Promise<void> {
+  const job = taggedLog(use.taggedEvents);
+  const { medianMs } = await run(use, peer, job);
+  use.progress(
+    `${peer.label}: ${use.taggedEvents} commits with tags stored in ${(medianMs / 1_000).toFixed(1)} s`,
+  );
 }
 
 async function run({ loads, signal }: Use, peer: Peer, job: Job): Promise<Slot> {

@@ -435,6 +435,7 @@ test('every header that a gateway sends to NATS is in one table', () => {
     'Nats-Expected-Last-Subject-Sequence',
     'Nats-Expected-Last-Subject-Sequence-Subject',
     'Nats-Expected-Last-Sequence',
+    'Nats-Expected-Last-Msg-Id',
     'Nats-TTL',
     'Nats-Batch-Id',
     'Nats-Batch-Sequence',

@@ -26,6 +26,15 @@ type peer interface {
 	subscribeAll(events int) (found int, err error)
 	readByCorrelation(id string) (events int, err error)
 	version(stream string) (uint64, error)
+	// appendIf stores an event with a tag if none with it was stored after a position, and gives its own position.
+	appendIf(one commit, tag string, after uint64) (position uint64, isRefused bool, err error)
+	// inSession is appendIf, pipelined with that of other callers over one call where there is such a call.
+	inSession(one commit, tag string, after uint64) (position uint64, isRefused bool, err error)
+	// appendAny stores an event, whatever is stored.
+	appendAny(one commit) error
+	// look gives the position where the store was, after a read of the events with a tag after another position.
+	look(tag string, after uint64) (position uint64, err error)
+	readByTags(tags []string) (events int, err error)
 	// follow gives the ids of the events that are stored from now on, until the process ends.
 	follow(ready func(), onEvent func(id string)) error
 }
@@ -35,6 +44,7 @@ var errNotThere = errors.New("it has no such call")
 
 type commit struct {
 	stream, id, correlationID string
+	tags                      []string
 }
 
 type job struct {
@@ -51,6 +61,8 @@ type job struct {
 	Stride int
 	// Appends per second.
 	Rate int
+	// Callers that append on conditions meanwhile.
+	Beside int
 }
 
 type report struct {
@@ -76,8 +88,12 @@ func main() {
 		switch asked.Kind {
 		case "fill":
 			perform = fill
+		case "fillTags":
+			perform = fillTags
 		case "delivery":
 			perform = deliver
+		case "disjoint", "disjointInSession", "hot", "plain":
+			perform = decide
 		}
 		done, err := perform(peer, asked)
 		if err != nil {
@@ -144,6 +160,8 @@ func once(peer peer, asked job, index int) error {
 		events, err = peer.subscribeAll(asked.Events)
 	case "correlation":
 		events, err = peer.readByCorrelation(correlationOf(name))
+	case "tags":
+		events, err = peer.readByTags([]string{commonTag, name})
 	case "version":
 		var version uint64
 		version, err = peer.version(name)

@@ -55,6 +55,27 @@ func (m *messageDB) read(stream string, _ bool) (int, error) {
 	return events, err
 }
 
+func (m *messageDB) appendIf(commit, string, uint64) (uint64, bool, error) {
+	return 0, false, errNotThere
+}
+
+func (m *messageDB) inSession(commit, string, uint64) (uint64, bool, error) {
+	return 0, false, errNotThere
+}
+
+func (m *messageDB) appendAny(one commit) error {
+	_, err := m.pool.Exec(context.Background(), write, one.id, one.stream, eventType, text, metadata(one))
+	return err
+}
+
+func (m *messageDB) look(string, uint64) (uint64, error) {
+	return 0, errNotThere
+}
+
+func (m *messageDB) readByTags([]string) (int, error) {
+	return 0, errNotThere
+}
+
 // readAll reads the only category that there is, in pages.
 func (m *messageDB) readAll() (int, error) {
 	const query = "SELECT * FROM get_category_messages($1, $2, 10000)"

@@ -19,6 +19,7 @@ const connections = 2
 type sluice struct {
 	clients [connections]sluicev1.EventStoreServiceClient
 	next    atomic.Uint32
+	session *session
 }
 
 func openSluice(address string) *sluice {
@@ -88,6 +89,7 @@ func toEvent(one commit) *sluicev1.Event {
 		ContentType:   "application/json",
 		CorrelationId: one.correlationID,
 		CausationId:   one.id,
+		Tags:          one.tags,
 	}
 }
 

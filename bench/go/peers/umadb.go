@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"sync/atomic"
 
 	umadbv1 "example.com/shop/gen/umadb"
@@ -44,7 +46,10 @@ func (u *umaDB) fill(commits []commit) error {
 }
 
 func toUmaEvent(one commit) *umadbv1.Event {
-	tags := []string{one.stream, one.correlationID}
+	tags := one.tags
+	if tags == nil {
+		tags = []string{one.stream, one.correlationID}
+	}
 	return &umadbv1.Event{Uuid: one.id, EventType: eventType, Data: []byte(text), Tags: tags}
 }
 
@@ -85,6 +90,50 @@ func (u *umaDB) query(query *umadbv1.Query) (int, error) {
 
 func tagged(tag string) *umadbv1.Query {
 	return &umadbv1.Query{Items: []*umadbv1.QueryItem{{Tags: []string{tag}}}}
+}
+
+func (u *umaDB) appendIf(one commit, tag string, after uint64) (uint64, bool, error) {
+	condition := &umadbv1.AppendCondition{FailIfEventsMatch: tagged(tag)}
+	if after > 0 {
+		condition.After = &after
+	}
+	request := &umadbv1.AppendRequest{Events: []*umadbv1.Event{toUmaEvent(one)}, Condition: condition}
+	response, err := u.client().Append(context.Background(), request)
+	// To grpc-go its details are not those of a status, so that the code is lost.
+	if err != nil && strings.Contains(err.Error(), "condition failed") {
+		return 0, true, nil
+	}
+	return response.GetPosition(), false, err
+}
+
+func (u *umaDB) inSession(one commit, tag string, after uint64) (uint64, bool, error) {
+	return u.appendIf(one, tag, after)
+}
+
+func (u *umaDB) appendAny(one commit) error {
+	request := &umadbv1.AppendRequest{Events: []*umadbv1.Event{toUmaEvent(one)}}
+	_, err := u.client().Append(context.Background(), request)
+	return err
+}
+
+func (u *umaDB) look(tag string, after uint64) (uint64, error) {
+	start := after + 1
+	messages, err := u.client().Read(context.Background(), &umadbv1.ReadRequest{Query: tagged(tag), Start: &start})
+	head := after
+	for err == nil {
+		var message *umadbv1.ReadResponse
+		if message, err = messages.Recv(); err == nil {
+			head = max(head, message.GetHead())
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return head, nil
+	}
+	return 0, err
+}
+
+func (u *umaDB) readByTags(tags []string) (int, error) {
+	return u.query(&umadbv1.Query{Items: []*umadbv1.QueryItem{{Tags: tags}}})
 }
 
 func (u *umaDB) version(string) (uint64, error) {

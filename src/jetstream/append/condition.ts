@@ -73,7 +73,7 @@ async function publishFenced(attempts: Attempts): Promise<Attempted> {
       const sent = await fence.inTurn(call, () => sendFenced(attempts));
       if (sent === undefined) return { kind: 'conflict' };
       if (sent instanceof OwnAppend) {
-        await sent.answered;
+        await sent.settled;
         continue;
       }
       const published = await sent.answer;

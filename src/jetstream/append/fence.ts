@@ -77,7 +77,7 @@ export class Fence {
       const inFlight = this.own.filter(({ isAnswered }) => !isAnswered);
       const most = !alone && this.isOrdered && this.log.health.isUnreplicated ? Math.floor(this.room) : 1;
       if (inFlight.length < most || inFlight[0] === undefined) return;
-      await inFlight[0].answered;
+      await inFlight[0].settled;
     }
   }
 
@@ -131,7 +131,7 @@ export class Fence {
     const append = new OwnAppend(transaction, sequence, answer);
     this.own.push(append);
     this.end = sequence;
-    void append.answered.then(() => {
+    void append.settled.then(() => {
       if (append.isStored) this.room = Math.min(this.room + 1, inFlightMax);
       else if (this.own.includes(append)) this.forget();
     });

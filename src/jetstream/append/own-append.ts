@@ -12,7 +12,7 @@ export class OwnAppend {
   /** Whether it is known to be stored where that was assumed. */
   isStored = false;
   /** Never rejects. */
-  readonly answered: Promise<void>;
+  readonly settled: Promise<void>;
   private events: readonly (QueriedEvent & { readonly id: string })[] | undefined;
 
   constructor(
@@ -25,7 +25,7 @@ export class OwnAppend {
       this.isAnswered = true;
       this.isStored = published?.kind === 'stored' && published.sequence === sequence;
     };
-    this.answered = answer.then(end, () => {
+    this.settled = answer.then(end, () => {
       end();
     });
   }

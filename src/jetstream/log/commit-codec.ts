@@ -188,9 +188,8 @@ const partOf = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 /** The headers of a commit of one message, as nearly all are, exactly as `toMessages` and `Frames` write them. */
 const plainHeaders = new RegExp(
   `^NATS/1\\.0\r\n${header.messageId}: ([0-9a-f-]{36})\r\n${header.version}: (\\d{1,15})\r\n` +
-    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n` +
-    `(?:${header.principal}: [!-~]+\r\n)?(?:${header.lastSequence}: \\d{1,19}\r\n)?` +
-    `(?:${header.lastMessageId}: [0-9a-f-]{36}\r\n)?\r\n$`,
+    `${header.count}: (\\d{1,15})\r\n${header.previous}: (\\d{1,15})\r\n(?:${header.principal}: [!-~]+\r\n)?` +
+    `(?:${header.lastSequence}: \\d+\r\n(?:${header.lastMessageId}: [0-9a-f-]{36}\r\n)?)?\r\n$`,
 );
 
 /** Reads the headers of a stored message. Throws UnreadableCommitError if Sluice did not write it. */
