@@ -2,6 +2,7 @@ import { appendContract } from './append-contract';
 import { conditionContract } from './condition-contract';
 import type { ContractStore } from './contract-store';
 import { correlationContract } from './correlation-contract';
+import { decisionContract } from './decision-contract';
 import { eraseContract } from './erase-contract';
 import { hiddenContract } from './hidden-contract';
 import { idempotencyContract } from './idempotency-contract';
@@ -43,6 +44,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('append with a condition', () => {
       conditionContract(store, open);
+    });
+    describe('decisions', () => {
+      decisionContract(open);
     });
     describe('read', () => {
       readContract(store);
