@@ -147,8 +147,7 @@ export async function measurePeers(settings: PeerSettings): Promise<PeerTable> {
     ];
     for (const peer of peers) await start(use, peer);
     const rows: PeerRow[] = [];
-    if (tagged.length > 0) for (const peer of peers) await fillTags(use, peer);
-    for (const row of tagged) rows.push(await measureRow(use, row));
+    rows.push(...(await measureTagged(use, tagged)));
     if (others.length > 0) for (const peer of peers) await fill(use, peer);
     for (const row of others) rows.push(await measureRow(use, row));
     return { peers: peers.map(({ label, about }) => ({ label, about })), rows };
@@ -205,12 +204,21 @@ async function fill(use: Use, peer: Peer): Promise<void> {
   }
 }
 
-async function fillTags(use: Use, peer: Peer): Promise<void> {
-  const job = taggedLog(use.taggedEvents);
-  const { medianMs } = await run(use, peer, job);
-  use.progress(
-    `${peer.label}: ${use.taggedEvents} commits with tags stored in ${(medianMs / 1_000).toFixed(1)} s`,
-  );
+/** Whether the peer has tags. */
+async function fillTags(use: Use, peer: Peer): Promise<boolean> {
+  try {
+    const { medianMs } = await run(use, peer, taggedLog(use.taggedEvents));
+    const seconds = (medianMs / 1_000).toFixed(1);
+    use.progress(`${peer.label}: ${use.taggedEvents} commits with tags stored in ${seconds} s`);
+    return true;
+  } catch (error) {
+    if (isNotThere(error)) return false;
+    throw error;
+  }
+}
+
+function isNotThere(error: unknown): boolean {
+  return String(error).includes('it has no such call');
 }
 
 async function run({ loads, signal }: Use, peer: Peer, job: Job): Promise<Slot> {
@@ -218,6 +226,18 @@ async function run({ loads, signal }: Use, peer: Peer, job: Job): Promise<Slot> 
   const load = loads.get(peer);
   if (load === undefined) throw new Error(`${peer.label} does not run`);
   return load.run(job);
+}
+
+async function measureTagged(use: Use, tagged: readonly Row[]): Promise<PeerRow[]> {
+  if (tagged.length === 0) return [];
+  const having: Peer[] = [];
+  for (const peer of use.peers) if (await fillTags(use, peer)) having.push(peer);
+  const rows: PeerRow[] = [];
+  for (const row of tagged) {
+    const { figures, ...about } = await measureRow({ ...use, peers: having }, row);
+    rows.push({ ...about, figures: use.peers.map((peer) => figures[having.indexOf(peer)]) });
+  }
+  return rows;
 }
 
 /** The first round is a warm-up, and shows which calls a peer does not have. */
@@ -247,7 +267,7 @@ async function measureOnce(use: Use, peer: Peer, row: Row, round: number): Promi
   try {
     slot = await run(use, peer, job);
   } catch (error) {
-    if (round === 0 && String(error).includes('it has no such call')) return undefined;
+    if (round === 0 && isNotThere(error)) return undefined;
     throw error;
   }
   switch (row.unit) {

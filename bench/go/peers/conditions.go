@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -14,6 +15,9 @@ const commonTag = "common"
 // fillTags stores single-event commits: runs of ten, of which each has the tag of an item and the first one the common tag. Each
 // item has ten runs, as far from each other as can be.
 func fillTags(peer peer, asked job) (*report, error) {
+	if _, err := peer.readByTags([]string{commonTag}); errors.Is(err, errNotThere) {
+		return nil, err
+	}
 	commits := make([]commit, asked.Events)
 	for i := range commits {
 		item := nameOf(asked.Prefix, i/10%asked.Count)
