@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Fence } from '../../src/jetstream/append/fence';
+import { chainedMessages } from '../support/chained-messages';
 import { startConditionalWriters } from '../support/conditional-writers';
 import { startTestGateway } from '../support/gateway';
 import { startNats, type TestNats } from '../support/nats-server';
@@ -35,6 +36,7 @@ async function faultsOfWriters(appends: number): Promise<string[]> {
 
 test('each append follows what its writer had seen, also where several are in flight', async () => {
   expect(await faultsOfWriters(300)).toEqual([]);
+  expect(await chainedMessages(nats.url)).toBeGreaterThan(0);
 }, 120_000);
 
 /** Fences that only assume what is before an append. */
