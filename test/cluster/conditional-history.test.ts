@@ -9,7 +9,6 @@ test('each conditional append through two gateways of three servers follows what
   await using environment = await threeServers(soakServer);
   const { counts, strikes } = await soak(environment, { seconds, seed, isConditional: true });
   expect(strikes.length).toBeGreaterThan(0);
-  // A server that was just started does not know the last commit id of the log.
   expect(await chainedMessages(environment.urls[0] as string)).toBe(0);
   for (const kind of ['stored', 'refused', 'looks']) expect(counts[kind]).toBeGreaterThan(0);
 }, 600_000);

@@ -15,7 +15,7 @@ type Item = DeepPartial<QueryItem>;
 /** What a caller decided by. */
 interface Decided {
   readonly items: readonly Item[];
-  /** The position of the last event that it had seen of these; 0: there was none. */
+  /** The position of the last event that it had seen of these; 0: it had seen no such event. */
   readonly last: bigint;
 }
 

@@ -3,7 +3,7 @@ import { Fence } from '../../src/jetstream/append/fence';
 import { chainedMessages } from '../support/chained-messages';
 import { startConditionalWriters } from '../support/conditional-writers';
 import { startTestGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startCluster, startNats, type TestNats } from '../support/nats-server';
 import { inOneProcess } from '../support/one-process';
 
 /**
@@ -21,9 +21,9 @@ afterAll(async () => {
 });
 
 /** Lets 36 callers append through two gateways, and returns what is wrong with the log. */
-async function faultsOfWriters(appends: number): Promise<string[]> {
-  await using one = await startTestGateway([nats.url]);
-  await using other = await startTestGateway([nats.url]);
+async function faultsOfWriters(appends: number, urls: readonly string[] = [nats.url]): Promise<string[]> {
+  await using one = await startTestGateway(urls);
+  await using other = await startTestGateway(urls);
   const writers = startConditionalWriters([one.client, other.client], `fence-${randomUUID()}`);
   let faults: string[] = [];
   try {
@@ -37,6 +37,17 @@ async function faultsOfWriters(appends: number): Promise<string[]> {
 test('each append follows what its writer had seen, also where several are in flight', async () => {
   expect(await faultsOfWriters(300)).toEqual([]);
   expect(await chainedMessages(nats.url)).toBeGreaterThan(0);
+}, 120_000);
+
+test('in a cluster one is in flight, since a log without replicas can get some at any time', async () => {
+  await using cluster = await startCluster();
+  expect(
+    await faultsOfWriters(
+      100,
+      cluster.nodes.map(({ url }) => url),
+    ),
+  ).toEqual([]);
+  expect(await chainedMessages(cluster.nodes[0]?.url as string)).toBe(0);
 }, 120_000);
 
 /** Fences that only assume what is before an append. */

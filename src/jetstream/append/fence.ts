@@ -13,7 +13,7 @@ import type { Transaction } from './transaction';
 export const conditionRoundsMax = 20;
 /** Rounds after which the other appends of this gateway wait until the condition is decided. */
 const openRoundsMax = 3;
-/** Appends in flight, one after another, on a log on one server. Each one that is lost halves how many there may be. */
+/** Appends in flight, one after another, on a server that is in no cluster. Each one that is lost halves how many there may be. */
 const inFlightMax = 64;
 
 export const noFence: FenceFacts = { attempts: 0, lost: 0, waiting: 0 };
@@ -29,10 +29,10 @@ export interface End {
 
 /**
  * The fence of appends whose condition is about all streams: such an append is published on condition that the log still ends with the
- * sequence up to which its query was evaluated. On a log on one server, the next one may follow before the answer: it assumes that the
- * first one takes the next sequence, and also names the commit id that must be there. Without that it would be stored after an append
- * of somebody else in that place, which nobody had evaluated. On several servers, one is in flight at a time: a server that has just
- * started may not know the last commit id of the log, and would then refuse what the others store.
+ * sequence up to which its query was evaluated. On a server that is in no cluster, the next one may follow before the
+ * answer: it assumes that the first one takes the next sequence, and also names the commit id that must be there. Without that it would
+ * be stored after an append of somebody else in that place, which nobody had evaluated. In a cluster, one is in flight at a time: a
+ * server that has just begun to store the log does not know its last commit id, and would refuse what the others store.
  */
 export class Fence {
   private readonly turns = createSemaphore(1);
@@ -75,7 +75,7 @@ export class Fence {
   async hasRoom(alone: boolean): Promise<void> {
     for (;;) {
       const inFlight = this.own.filter(({ isAnswered }) => !isAnswered);
-      const most = !alone && this.isOrdered && this.log.health.isUnreplicated ? Math.floor(this.room) : 1;
+      const most = !alone && this.isOrdered && this.log.health.isUnclustered ? Math.floor(this.room) : 1;
       if (inFlight.length < most || inFlight[0] === undefined) return;
       await inFlight[0].settled;
     }

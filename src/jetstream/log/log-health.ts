@@ -15,7 +15,7 @@ export class LogHealth implements LogFaults {
   private lost = 0n;
   private id = '';
   private isKnown = false;
-  private isOnOne = false;
+  private isAlone = false;
   private first: Sequence = sequenceAfter(beginning, 1n);
   private isKeptBy: string | undefined;
   private endSeen: Sequence = beginning;
@@ -52,9 +52,9 @@ export class LogHealth implements LogFaults {
     return this.isKnown;
   }
 
-  /** Whether the log is on one server only, as of the latest answer of the leader; false while that is not known. */
-  get isUnreplicated(): boolean {
-    return this.isKnown && this.isOnOne;
+  /** Whether its server is in no cluster, so that the log cannot get replicas while that runs; false while it is not known. */
+  get isUnclustered(): boolean {
+    return this.isKnown && this.isAlone;
   }
 
   /** The largest last sequence that was observed, unless the log has gone back since. */
@@ -108,10 +108,10 @@ export class LogHealth implements LogFaults {
     if (isBack || end > this.endSeen) this.endSeen = end;
   }
 
-  private noteLost({ config, state }: StreamInfo, lost: bigint): void {
+  private noteLost({ config, state, cluster }: StreamInfo, lost: bigint): void {
     this.first = firstSequence(config);
     this.isKnown = true;
-    this.isOnOne = Number(config['num_replicas'] ?? 1) <= 1;
+    this.isAlone = cluster !== undefined && (cluster.name ?? '') === '';
     if (lost === this.lost) return;
     this.lost = lost;
     const facts = { lost: lost.toString(), accepted: this.acceptedLoss.toString(), first: state.first_seq };

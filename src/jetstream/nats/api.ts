@@ -34,6 +34,8 @@ export interface StreamInfo {
   };
   /** The servers that store it; the leader is not among the replicas. */
   readonly cluster?: {
+    /** Of the cluster; undefined: the server is in none. */
+    readonly name?: string;
     readonly leader?: string;
     /** When it became the leader. */
     readonly leader_since?: string;

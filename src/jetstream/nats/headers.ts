@@ -11,7 +11,7 @@ export const sentHeader = {
   previousOn: 'Nats-Expected-Last-Subject-Sequence-Subject',
   /** The sequence that the last message of the log must have; on the first message of a batch. */
   lastSequence: 'Nats-Expected-Last-Sequence',
-  /** The `messageId` that the last message of the log must have. Only for a log on one server, see `Fence`. */
+  /** The `messageId` that the last message of the log must have. Never in a cluster, see `Fence`. */
   lastMessageId: 'Nats-Expected-Last-Msg-Id',
   /** When the message is removed. Only for records of groups that were removed, never on the log. */
   timeToLive: 'Nats-TTL',
