@@ -248,10 +248,10 @@ export class Replicator implements ReplicaKeeper {
   private async open(end: LogEnd): Promise<Opened> {
     const { options, comparer, waiters } = this;
     const call = { signal: this.stop.signal, deadlineMs: Infinity };
-    const { files, state } = await openFiles(options, { end, comparer }, call);
+    const { files: opened, state } = await openFiles(options, { end, comparer }, call);
+    const files = { ...opened, versions: createStreamVersions(opened.index) };
     const applier = new Applier({
       ...files,
-      versions: createStreamVersions(files.index),
       state,
       waiters,
       logger: options.logger,

@@ -6,6 +6,8 @@ export interface StreamVersions {
   /** The version of a stream; 0 if it does not exist. */
   get(stream: string): bigint;
   set(stream: string, version: bigint): void;
+  /** The version of a stream that was written lately, perhaps ahead of the index; undefined: only the index knows it. */
+  known(stream: string): number | undefined;
 }
 
 /** If more than half as many streams are written in turns, most lookups go to the index. */
@@ -22,5 +24,6 @@ export function createStreamVersions(index: ReplicaIndex): StreamVersions {
     set(stream, version) {
       recent.set(stream, Number(version));
     },
+    known: (stream) => recent.get(stream),
   };
 }

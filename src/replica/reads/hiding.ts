@@ -2,7 +2,7 @@ import type { EventRun } from '../../store/event-store';
 import { hiddenBy } from '../../store/stream-rules';
 import { version } from '../../store/values';
 import { unknown, without, type FirstVersions } from '../index/first-versions';
-import type { ReplicaIndex } from '../index/replica-index';
+import type { ReplicaFiles } from '../index/replica-files';
 import { firstVersionOf, type StoredRecord } from '../segments/record';
 import { RecordIterator } from '../segments/record-iterator';
 import { select, type Selection } from './select';
@@ -28,6 +28,9 @@ interface Judged {
 
 const nothing: Judged = { firstVersion: 1, fromTime: undefined };
 
+/** What a read needs to know what is hidden. */
+export type HidingFiles = Pick<ReplicaFiles, 'index' | 'versions'>;
+
 /** Streams whose retention a read has judged and remembers. What it has forgotten it judges again, with the same result. */
 const judgedMax = 16_384;
 
@@ -35,8 +38,8 @@ const judgedMax = 16_384;
  * What is hidden from one read over several streams; undefined: nothing, since no stream has rules. `judgement`: undefined: retention
  * hides nothing.
  */
-export function hidingAt(index: ReplicaIndex, judgement: Judgement | undefined): Hiding | undefined {
-  return index.rules.isEmpty ? undefined : new Hiding(index, judgement);
+export function hidingAt(files: HidingFiles, judgement: Judgement | undefined): Hiding | undefined {
+  return files.index.rules.isEmpty ? undefined : new Hiding(files, judgement);
 }
 
 /** Tells which events of the commits that it meets are hidden. */
@@ -45,10 +48,10 @@ export class Hiding {
   private readonly judged = new Map<string | number, Judged>();
 
   constructor(
-    private readonly index: ReplicaIndex,
+    private readonly files: HidingFiles,
     private readonly judgement: Judgement | undefined,
   ) {
-    this.firstVersions = index.rules.firstVersions();
+    this.firstVersions = files.index.rules.firstVersions();
   }
 
   /** How many events at the beginning of the current record, a commit, are hidden. */
@@ -86,19 +89,27 @@ export class Hiding {
   }
 
   private judgeStream(stream: string): Judged {
-    const { index, judgement } = this;
-    const rules = index.rules.get(stream)?.rules;
+    const { files, judgement } = this;
+    const rules = files.index.rules.get(stream)?.rules;
     if (rules === undefined) return nothing;
     if (judgement === undefined) return { ...nothing, firstVersion: Number(rules.firstVersion) };
-    const last = rules.maxCount === undefined ? 0n : this.versionOf(stream, judgement.upTo);
+    const mayHideByCount = rules.maxCount !== undefined && this.isLonger(stream, rules.maxCount);
+    const last = mayHideByCount ? this.versionOf(stream, judgement.upTo) : 0n;
     const { firstVersion, fromTime } = hiddenBy(rules, version(last), judgement.nowNanos);
     return { firstVersion: Number(firstVersion), fromTime };
   }
 
+  /** Whether a stream may have more events than this: the index takes long to say how many. */
+  private isLonger(stream: string, maxCount: bigint): boolean {
+    const known = this.files.versions?.known(stream);
+    return known === undefined || known > maxCount;
+  }
+
   private versionOf(stream: string, upTo: bigint | undefined): bigint {
-    const head = this.index.head(stream);
+    const { index } = this.files;
+    const head = index.head(stream);
     if (head === undefined || upTo === undefined || head.position <= upTo) return head?.version ?? 0n;
-    return versionAt(this.index, stream, upTo);
+    return versionAt(index, stream, upTo);
   }
 }
 

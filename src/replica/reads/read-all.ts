@@ -35,7 +35,7 @@ export async function readAll(
     matches: streamMatcher(query.filter),
     skipsUnreadable: query.skipUnreadable,
     isIncomplete: faults.isIncomplete,
-    hiding: hidingAt(files.index, { nowNanos: clockNanos(), upTo: head }),
+    hiding: hidingAt(files, { nowNanos: clockNanos(), upTo: head }),
   };
   const read = { files, query, range, filter };
   return {

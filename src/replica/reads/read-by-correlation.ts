@@ -46,7 +46,7 @@ class CorrelationReader {
   ) {
     this.hash = hashOf(query.correlationId);
     this.left = query.maxCount;
-    this.hiding = hidingAt(files.index, { nowNanos: clockNanos(), upTo });
+    this.hiding = hidingAt(files, { nowNanos: clockNanos(), upTo });
     this.isVisible = patternMatcher(query.visible ?? ['>']);
   }
 

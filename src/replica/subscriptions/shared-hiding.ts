@@ -1,5 +1,5 @@
 import type { ReplicaIndex } from '../index/replica-index';
-import { clockNanos, hidingAt, type Hiding } from '../reads/hiding';
+import { clockNanos, hidingAt, type Hiding, type HidingFiles } from '../reads/hiding';
 
 /** How long what was judged of retention holds. */
 const judgedMs = 1_000;
@@ -15,7 +15,8 @@ export class SharedHiding {
   private judgedAtMs = -Infinity;
 
   /** undefined: nothing, since no stream has rules. `beganMs`: when the subscription began, by performance.now(). */
-  judgedAfter(beganMs: number, index: ReplicaIndex): Hiding | undefined {
+  judgedAfter(beganMs: number, files: HidingFiles): Hiding | undefined {
+    const { index } = files;
     if (index.rules.isEmpty) return undefined;
     const controlsUpTo = index.rules.refreshedUpTo();
     const nowMs = performance.now();
@@ -23,7 +24,7 @@ export class SharedHiding {
       this.index === index && this.controlsUpTo === controlsUpTo && nowMs - this.judgedAtMs < judgedMs;
     // What was stored before a subscription began counts for it.
     if (!isCurrent || this.judgedAtMs <= beganMs) {
-      this.hiding = hidingAt(index, { nowNanos: clockNanos(), upTo: undefined });
+      this.hiding = hidingAt(files, { nowNanos: clockNanos(), upTo: undefined });
       [this.index, this.controlsUpTo, this.judgedAtMs] = [index, controlsUpTo, nowMs];
     }
     return this.hiding;

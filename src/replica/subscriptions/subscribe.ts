@@ -203,8 +203,7 @@ function filterOf(subscription: Subscription): ReadFilter {
 
 /** What is hidden from the next chunk. What a subscriber that is not behind gets is new: no retention hides it. */
 function hidingNow({ replica, files, progress, beganMs }: Subscription): Hiding | undefined {
-  const { index } = files;
-  return progress.isLive ? hidingAt(index, undefined) : replica.hiding.judgedAfter(beganMs, index);
+  return progress.isLive ? hidingAt(files, undefined) : replica.hiding.judgedAfter(beganMs, files);
 }
 
 function interestOf(filter: EventFilter): Interest {
