@@ -4,34 +4,31 @@ import type { UnixNanos } from '../store/values';
 import { toPosition } from './group-record';
 import type { GroupRunner } from './group-runner';
 import { membersOf, statesOf } from './group-state';
-import { lanePrefix } from './lane-record';
+import { laneKey, lanePrefix } from './lane-record';
 import { memberPrefix } from './member-record';
 
 /** How a group is doing, as far as its members here and the records tell. */
 export function factsOf(runner: GroupRunner): GroupFacts {
   const { name, stored, records, deliveries, memberships, parked, reader } = runner;
+  const { owners } = runner.keeper;
   const lanes = new Map(records.under(lanePrefix(name)).map(({ record }) => [record.key, record]));
+  // These say themselves how they are doing; to read their records, which may be long, would take much of the time of a busy group.
+  for (const number of owners.keys()) lanes.delete(laneKey(name, number));
   const members = membersOf(
     name,
     records.under(memberPrefix(name)).map(({ record }) => record),
   );
-  const states = lanesOf(() => statesOf(stored, lanes, members).lanes);
-  const floors = states.map(({ number, floor }) => {
-    const owner = runner.keeper.owners.get(number);
-    return owner === undefined ? Number(floor) : owner.lane.floor;
-  });
-  const oldest = states.flatMap(({ number, oldestTime }) => {
-    const owner = runner.keeper.owners.get(number);
-    return (owner === undefined ? oldestTime : owner.lane.oldestTime) ?? [];
-  });
-  const waiting = states.map(({ number, streamsWaiting }) => {
-    const owner = runner.keeper.owners.get(number);
-    return owner === undefined ? streamsWaiting : owner.lane.streamsWaiting;
-  });
+  const others = lanesOf(() => statesOf(stored, lanes, members).lanes).filter(
+    ({ number }) => !owners.has(number),
+  );
+  const here = Array.from(owners.values(), ({ lane }) => lane);
+  const floors = [...others.map(({ floor }) => Number(floor)), ...here.map(({ floor }) => floor)];
+  const oldest = [...others, ...here].flatMap(({ oldestTime }) => oldestTime ?? []);
+  const waiting = [...others, ...here].map(({ streamsWaiting }) => streamsWaiting);
   return {
     name,
     members: memberships.joined.size,
-    lanesWithoutOwner: states.filter(({ member }) => member === '').length,
+    lanesWithoutOwner: others.filter(({ member }) => member === '').length,
     floor: toPosition(Math.min(reader.head, ...floors)),
     head: toPosition(reader.head),
     oldestTime: lowest(oldest),
