@@ -5,10 +5,11 @@ import type { Posting, RecordPlace } from '../index/tag-keys';
 import type { PostingsFrom, TagsIndex } from '../index/tags-index';
 
 /** Postings that one look into the index returns: few after a jump, more while they are taken one after another. */
-const pageMin = 8;
+const pageMin = 3;
 const pageMax = 1_024;
-/** Looks at postings after which other calls run. */
+/** Looks at postings after which other calls run, and what one look into the index counts as. */
 const budgetMax = 4_096;
+const pageCost = 8;
 
 /** Records of a batch. */
 const recordsMax = 64;
@@ -165,7 +166,7 @@ class Postings implements List {
       this.page = this.fetch({ position, reverse, limit: this.limit });
       this.at = 0;
       this.isLast = this.page.length < this.limit;
-      budget.left -= pageMin;
+      budget.left -= pageCost;
     }
   }
 }
