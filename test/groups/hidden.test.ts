@@ -57,6 +57,27 @@ test('a stream that is held up goes on with what is not hidden', async () => {
   await groups.close();
 });
 
+test('a group whose start was truncated begins with what is left', async () => {
+  const { store, groups, control, floor } = await setup();
+  await append(store, 'a', 3);
+  for (let round = 0; round < 3; round++) await append(store, 'a');
+  await append(store, 'b', 2);
+  const { position: end } = await store.getVersion(stream('b'), undefined, call());
+  // In the middle of the first commit after the start.
+  await control('a', truncateBefore(3n));
+  await control('b', { kind: 'delete' });
+  const got: string[] = [];
+  const member = new TestMember(groups, 'g', 'm1', (delivery, { membership }) => {
+    got.push(...versionsOf(delivery));
+    membership.ack([delivery.id]);
+  });
+  await until(async () => ((await floor()) ?? 0n) >= end);
+  expect(got).toEqual(['a 3', 'a 4', 'a 5', 'a 6']);
+  member.caller.abort();
+  await member.done;
+  await groups.close();
+});
+
 test('a parked event that is hidden counts as settled when it is replayed', async () => {
   const { store, groups, control } = await setup({ attemptsMax: 1 });
   for (let round = 0; round < 3; round++) await append(store, 'a');
