@@ -32,6 +32,16 @@ export interface KnownToken {
   readonly identity: Identity;
 }
 
+const caller = Symbol('caller');
+
+/**
+ * Says who is at the other end of a connection that another part of the gateway has made for one of its own callers; to be called
+ * before the connection is served.
+ */
+export function setPeer(socket: Socket & Peer, peer: string): void {
+  socket[caller] = peer;
+}
+
 /** A connection of a client. */
 export class Connection implements HeldOfConnection {
   /** The other end as people know it: `address:port`, or `unix`. */
@@ -265,9 +275,10 @@ function nameOf(socket: Peer & { [number]?: number | undefined }): string {
   return `unix ${(socket[number] ??= socketsWithoutAddress++)}`;
 }
 
-type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily'>;
+type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily'> & { [caller]?: string };
 
-function peerOf({ remoteAddress, remotePort, remoteFamily }: Peer): string {
+function peerOf({ remoteAddress, remotePort, remoteFamily, [caller]: given }: Peer): string {
+  if (given !== undefined) return given;
   if (remoteAddress === undefined) return 'unix';
   return `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${String(remotePort)}`;
 }

@@ -1,9 +1,8 @@
-import { createFileRegistry, fromBinary, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { fileDescriptorSet } from '../../generated/descriptors';
 import type { Limits } from '../limits';
 import { InvalidRequestError } from '../store/errors';
+import { contract } from './contract';
 import { countedApart, elementBounds, type ElementBound } from './element-bounds';
 
 /** The fields of a message that hold messages or are repeated, by number. */
@@ -20,9 +19,7 @@ interface Held {
 
 const shapes = new Map<string, Map<number, Held>>();
 const requestShapes = new Map<string, Shape>();
-for (const described of createFileRegistry(
-  fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64')),
-)) {
+for (const described of contract) {
   if (described.kind !== 'service') continue;
   for (const { name, input } of described.methods) {
     requestShapes.set(`/${described.typeName}/${name}`, shapeOf(input, true));

@@ -36,7 +36,7 @@ import { FailureCounts } from './failure-counts';
 import { createGroupService } from './group-service';
 import { addHealth } from './health';
 import { createConnectionAppends } from './connection-appends';
-import { createConnections } from './connections';
+import { createConnections, setPeer } from './connections';
 import { adjustHttp2 } from './http2-server';
 import { createIdentify, type ReflectionMode } from './identify-caller';
 import { createReflect } from './reflection';
@@ -72,8 +72,14 @@ export interface GrpcServerOptions {
   readonly about: AboutGateway;
   readonly log: Logger;
   /** Gives the server its connections, which another process accepts. undefined: it listens on the address. */
-  readonly accept?: ((take: (socket: Socket) => void) => void) | undefined;
+  readonly accept?: ((take: Adopt) => void) | undefined;
 }
+
+/**
+ * Serves gRPC on a connection that was accepted elsewhere. `peer`: the caller for whom the gateway itself has made it, which is in plain
+ * text and has no more rights than any other; undefined: the caller is at its other end.
+ */
+export type Adopt = (socket: Socket, peer?: string) => void;
 
 /** A gRPC server that listens. */
 export interface GrpcServer {
@@ -87,6 +93,8 @@ export interface GrpcServer {
   setAnswersReads(answers: boolean): void;
   /** Reports NOT_SERVING from now on, and goes on serving. */
   leave(): void;
+  /** For callers that come another way than by gRPC; the socket has not been read from. */
+  readonly adopt: Adopt;
   readonly facts: ServerFacts;
   /** Looks at the TLS files at once. Never rejects: files that cannot be used change nothing. */
   reload(): Promise<void>;
@@ -138,6 +146,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     setTakesAppends: health.setTakesAppends,
     setAnswersReads: health.setAnswersReads,
     leave: health.leave,
+    adopt: listening.adopt,
     facts: {
       rpcs: [...rpcs.values()],
       failures,
@@ -217,6 +226,7 @@ interface Listening {
   readonly address: string;
   /** Removes what would lead new callers here. */
   readonly end: () => Promise<void>;
+  readonly adopt: Adopt;
 }
 
 async function listen(
@@ -225,21 +235,24 @@ async function listen(
   tls: FileCredentials | undefined,
 ): Promise<Listening> {
   const credentials = tls?.credentials ?? ServerCredentials.createInsecure();
+  const inner = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const outer = accept === undefined ? undefined : server.createConnectionInjector(credentials);
+  const adopt: Adopt = (socket, peer) => {
+    if (peer !== undefined) setPeer(socket, peer);
+    (peer === undefined ? outer : inner)?.injectConnection(socket);
+  };
   if (accept !== undefined) {
-    const injector = server.createConnectionInjector(credentials);
-    accept((socket) => {
-      injector.injectConnection(socket);
-    });
-    return { address, end: () => Promise.resolve() };
+    accept(adopt);
+    return { address, adopt, end: () => Promise.resolve() };
   }
   const path = socketPathOf(address);
   const bind = promisify(server.bindAsync.bind(server));
   try {
     if (path !== undefined) {
-      return { address, end: await placeSocket(path, (made) => bind(`unix:${made}`, credentials)) };
+      return { address, adopt, end: await placeSocket(path, (made) => bind(`unix:${made}`, credentials)) };
     }
     const port = await bind(address, credentials);
-    return { address: address.replace(/\d+$/, port.toString()), end: () => Promise.resolve() };
+    return { address: address.replace(/\d+$/, port.toString()), adopt, end: () => Promise.resolve() };
   } catch (error) {
     tls?.close();
     server.forceShutdown();

@@ -9,10 +9,22 @@ import { HttpCounts } from './http-counts';
 /** What is served, by path. Each route takes GET and HEAD. */
 export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
+/** Serves paths that are not listed one by one, with methods, headers and bodies of its own. */
+export interface Handler {
+  /** The route by which its requests are counted. */
+  readonly route: string;
+  /** `path`: without the query. */
+  takes(path: string): boolean;
+  /** Ends the response. */
+  serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
 export interface HttpServerOptions {
   /** host:port; port 0 takes a free one. */
   readonly address: string;
   readonly routes: Routes;
+  /** Asked in this order for what is no route. */
+  readonly handlers?: readonly Handler[];
   readonly counts: HttpCounts;
   readonly limits: Limits;
   readonly log: Logger;
@@ -29,7 +41,7 @@ export interface HttpServer {
 const closeTimeoutMs = 1_000;
 
 /** Answers are for the caller alone, are what they say they are, and run nothing. */
-const headers = {
+export const safeHeaders = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
@@ -43,9 +55,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     {
       maxHeaderSize: limits.httpHeaderBytesMax,
       headersTimeout: limits.httpRequestTimeoutMs,
-      requestTimeout: limits.httpRequestTimeoutMs,
+      requestTimeout: limits.httpBodyTimeoutMs,
       keepAliveTimeout: limits.httpIdleMs,
       connectionsCheckingInterval: checkIntervalMs,
+      keepAlive: true, // a caller that is gone without a word must not keep its calls
+      keepAliveInitialDelay: limits.keepaliveIntervalMs,
     },
     (request, response) => void respond(request, response, options),
   );
@@ -67,18 +81,41 @@ async function respond(
   options: HttpServerOptions,
 ): Promise<void> {
   const path = request.url?.split('?', 1)[0] ?? '';
+  const handler = Object.hasOwn(options.routes, path)
+    ? undefined
+    : options.handlers?.find((one) => one.takes(path));
+  if (handler !== undefined) {
+    await handle(request, response, handler, options);
+    return;
+  }
   const route = Object.hasOwn(options.routes, path) ? path : 'other';
   const answer = await answerOf(request, route, options);
   options.counts.note(route, answer.status);
   const allow = answer.status === 405 ? { allow: 'GET, HEAD' } : {};
   const length = Buffer.byteLength(answer.body);
   response.writeHead(answer.status, {
-    ...headers,
+    ...safeHeaders,
     ...allow,
     'content-type': answer.type,
     'content-length': length,
   });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handler: Handler,
+  { counts, log }: HttpServerOptions,
+): Promise<void> {
+  try {
+    await handler.serve(request, response);
+  } catch (err) {
+    log.error({ err, route: handler.route }, 'an HTTP request failed unexpectedly');
+    if (response.headersSent) response.destroy();
+    else response.writeHead(500, safeHeaders).end();
+  }
+  counts.note(handler.route, response.statusCode);
 }
 
 async function answerOf(

@@ -23,6 +23,8 @@ export const refusingBounds = [
   'identifyTimeoutMs',
   'jwtsWaitingMax',
   'auditBytesMax',
+  'httpBodiesBytesMax',
+  'httpConnectionCallsMax',
   'groupsMax',
   'groupMembersMax',
   'membersMax',

@@ -24,8 +24,8 @@ export interface WorkerStart {
 
 export type ToWorker =
   | { readonly kind: 'start'; readonly start: WorkerStart }
-  /** A client connection, beside the message. */
-  | { readonly kind: 'connection' }
+  /** A client connection, beside the message. `peer`: as in Adopt. */
+  | { readonly kind: 'connection'; readonly peer: string | undefined }
   | { readonly kind: 'replica'; readonly message: ToReader }
   | { readonly kind: 'synced'; readonly ticket: number }
   | { readonly kind: 'unsynced'; readonly ticket: number; readonly reason: string }

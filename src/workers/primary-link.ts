@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Adopt } from '../grpc/server';
 import type { FromReader, ReplicaLink, ToReader } from '../replica/share/messages';
 import type { FromWorker, ToWorker } from './messages';
 import { SharedDurability } from './shared-durability';
@@ -8,13 +9,13 @@ export interface PrimaryLink {
   send(message: FromWorker): void;
   onMessage(listener: (message: ToWorker) => void): void;
   /** Gets the client connections. */
-  onConnection(listener: (socket: Socket) => void): void;
+  onConnection(listener: Adopt): void;
 }
 
 /** The channel to the process that has forked this one. */
 export function linkToPrimary(): PrimaryLink {
   const listeners: ((message: ToWorker) => void)[] = [];
-  let take: (socket: Socket) => void = (socket) => socket.destroy();
+  let take: Adopt = (socket) => socket.destroy();
   let ended = 0;
   const send = (message: FromWorker): void => {
     // If the primary is gone, this process ends.
@@ -36,7 +37,7 @@ export function linkToPrimary(): PrimaryLink {
     // Without a socket if it ended on the way.
     const socket = handle as Socket | undefined;
     if (socket === undefined) onEnded();
-    else take(socket.once('close', onEnded));
+    else take(socket.once('close', onEnded), message.peer);
   });
   return {
     send,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Adopt } from '../grpc/server';
 import type { Limits } from '../limits';
 import { countsOf } from '../metrics/combined';
 import type { Snapshot } from '../metrics/metric';
@@ -36,7 +37,7 @@ export class WorkerPool {
   private readonly replacing = new Set<Promise<void>>();
   /** How long each worker was last waited for, by its number: one that ends soon after each start must not be started all the time. */
   private readonly pausesMs = new Map<number, number>();
-  private waiting: { readonly socket: Socket; readonly atMs: number }[] = [];
+  private waiting: { readonly socket: Socket; readonly peer: string | undefined; readonly atMs: number }[] = [];
   private lastGiven = 0;
   private isLeaving = false;
   /** What workers have counted that are gone: a sum that goes back would look like a reset of all. */
@@ -60,9 +61,9 @@ export class WorkerPool {
   }
 
   /** Gives a connection to the worker that has the fewest. */
-  readonly give = (socket: Socket): void => {
+  readonly give: Adopt = (socket, peer) => {
     if (this.connections >= this.options.limits.connectionsMax) this.refuse(socket);
-    else if (!this.giveNow(socket)) this.hold(socket);
+    else if (!this.giveNow(socket, peer)) this.hold(socket, peer);
   };
 
   /** All that take connections. */
@@ -124,7 +125,7 @@ export class WorkerPool {
     // What changed while it started, it may have read before.
     void worker.reload(this.options.log.level);
     if (this.isLeaving) worker.send({ kind: 'leave' });
-    for (const { socket } of this.waiting.splice(0)) this.give(socket);
+    for (const { socket, peer } of this.waiting.splice(0)) this.give(socket, peer);
   }
 
   private async replace(number: number, livedMs: number): Promise<void> {
@@ -148,7 +149,7 @@ export class WorkerPool {
     return this.stop.signal.aborted;
   }
 
-  private giveNow(socket: Socket): boolean {
+  private giveNow(socket: Socket, peer: string | undefined): boolean {
     let least: WorkerProcess | undefined;
     for (const worker of this.ready) {
       const difference = worker.connections - (least?.connections ?? Infinity);
@@ -157,7 +158,7 @@ export class WorkerPool {
     }
     if (least === undefined) return false;
     this.lastGiven = least.number;
-    least.give(socket);
+    least.give(socket, peer);
     return true;
   }
 
@@ -166,13 +167,13 @@ export class WorkerPool {
   }
 
   /** Until a worker is replaced. */
-  private hold(socket: Socket): void {
+  private hold(socket: Socket, peer: string | undefined): void {
     const nowMs = performance.now();
     const isOld = ({ atMs }: { readonly atMs: number }): boolean => nowMs - atMs > waitingMs;
     for (const old of this.waiting.filter(isOld)) old.socket.destroy();
     this.waiting = this.waiting.filter((one) => !isOld(one));
     if (this.waiting.length >= waitingMax || this.stop.signal.aborted) socket.destroy();
-    else this.waiting.push({ socket, atMs: nowMs });
+    else this.waiting.push({ socket, peer, atMs: nowMs });
   }
 
   private refuse(socket: Socket): void {

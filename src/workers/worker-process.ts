@@ -103,9 +103,9 @@ export class WorkerProcess {
   }
 
   /** Hands over a connection that nobody has read from. */
-  give(socket: Socket): void {
+  give(socket: Socket, peer: string | undefined): void {
     this.connections++;
-    const message: ToWorker = { kind: 'connection' };
+    const message: ToWorker = { kind: 'connection', peer };
     this.untaken.push(socket);
     this.child.send(message, socket, { keepOpen: true }, () => undefined);
   }

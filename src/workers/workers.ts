@@ -31,11 +31,14 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
   };
   try {
     await pool.start();
-    const acceptor = await acceptOn(options.address, pool.give);
+    const acceptor = await acceptOn(options.address, (socket) => {
+      pool.give(socket);
+    });
     return {
       address: acceptor.address,
       ...known,
       facts: factsOf(pool, tls),
+      adopt: pool.give,
       leave() {
         pool.leave();
       },
