@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import type { AuditLog } from './auth/audit';
 import type { Guard } from './auth/guard';
+import { WebCalls, type WebCallsOptions } from './connect/web-calls';
+import type { GrpcServer } from './grpc/server';
 import type { ServerFacts } from './grpc/server-facts';
 import { healthAnswer, textAnswer, type Answer, type Check } from './http/answer';
 import { HttpCounts } from './http/http-counts';
@@ -22,6 +24,7 @@ import { version } from './versions';
 export interface GatewayHttpOptions {
   /** host:port; undefined: nothing is served over HTTP. */
   readonly address: string | undefined;
+  readonly calls: Pick<WebCallsOptions, 'origins' | 'closed'>;
   readonly store: { readonly facts: StoreFacts; readonly groups: Pick<ConsumerGroups, 'facts'> };
   readonly counts: StoreCounts;
   readonly durability: Durability;
@@ -32,12 +35,12 @@ export interface GatewayHttpOptions {
   readonly log: Logger;
 }
 
-/** Metrics and health of a gateway, served over HTTP from before its gRPC server starts until after that has ended. */
+/** Metrics, health and calls of a gateway over HTTP, from before its gRPC server starts until after that has ended. */
 export interface GatewayHttp {
   /** host:port; undefined: nothing is served over HTTP. */
   readonly address: string | undefined;
   /** The gateway serves gRPC. `others`: the metrics of its other processes; undefined: it is the only process. */
-  begin(server: ServerFacts, others?: MetricsOfOthers): void;
+  begin(server: GrpcServer, others?: MetricsOfOthers): void;
   /** See `GatewayMetrics.asJson`; empty before `begin`. */
   metricsAsJson(): Promise<readonly Snapshot[]>;
   /** The gateway is stopping, or cannot go on; from now on it is not ready. */
@@ -52,14 +55,22 @@ const lagIntervalMs = 1_000;
 /** Throws if it cannot listen. */
 export async function openGatewayHttp(options: GatewayHttpOptions): Promise<GatewayHttp> {
   const health = new Health(options);
-  const http = options.address === undefined ? undefined : await listen(options.address, health, options);
+  const calls = new WebCalls({ ...options.calls, limits: options.limits });
+  const http =
+    options.address === undefined ? undefined : await listen(options.address, health, calls, options);
   const timer = setInterval(() => {
     health.sample();
   }, lagIntervalMs).unref();
   return {
     address: http?.address,
-    begin(server, others) {
-      health.begin(server, others);
+    begin({ facts, adopt }, others) {
+      health.begin(facts, others);
+      calls.begin({
+        give: adopt,
+        note(failure) {
+          facts.failures.note(failure);
+        },
+      });
     },
     metricsAsJson: () => health.metricsAsJson(),
     end(reason) {
@@ -68,18 +79,24 @@ export async function openGatewayHttp(options: GatewayHttpOptions): Promise<Gate
     async close() {
       clearInterval(timer);
       await http?.close();
+      await calls.close();
     },
   };
 }
 
-function listen(address: string, health: Health, { limits, log }: GatewayHttpOptions): Promise<HttpServer> {
+function listen(
+  address: string,
+  health: Health,
+  calls: WebCalls,
+  { limits, log }: GatewayHttpOptions,
+): Promise<HttpServer> {
   const page = sharedAnswer(() => health.metricsPage(), limits.metricsAgeMaxMs);
   const routes: Routes = {
     '/metrics': page,
     '/livez': () => healthAnswer(health.liveChecks()),
     '/readyz': () => healthAnswer(health.readyChecks()),
   };
-  return startHttpServer({ address, routes, counts: health.http, limits, log });
+  return startHttpServer({ address, routes, handlers: [calls], counts: health.http, limits, log });
 }
 
 /** What a gateway says of itself. */

@@ -102,7 +102,7 @@ export async function startGateway(config: Config, log: Logger, role: Role = alo
     const options = { ...serverOptions(config, nats, store), guard, audit, store: served, log };
     const grpc = await role.serve(options, { nats, space: store.space, removal: store.removal });
     opened.push(() => grpc.close());
-    http.begin(grpc.facts, grpc.metricsOfOthers);
+    http.begin(grpc, grpc.metricsOfOthers);
     let closing: Promise<void> | undefined;
     return {
       address: grpc.address,
@@ -175,10 +175,10 @@ function storeOptions(config: Config, nats: ReachableNats, log: Logger): OpenSto
 }
 
 function httpOptions(
-  { httpAddress: address, replicaDir, limits }: Config,
+  { httpAddress: address, httpCalls: calls, replicaDir, limits }: Config,
   { durability, embedded }: ReachableNats,
 ): Omit<GatewayHttpOptions, 'store' | 'counts' | 'guard' | 'audit' | 'log'> {
-  return { address, limits, durability, folders: { store: embedded?.dataDir, replica: replicaDir } };
+  return { address, calls, limits, durability, folders: { store: embedded?.dataDir, replica: replicaDir } };
 }
 
 function serverOptions(

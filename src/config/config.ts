@@ -3,6 +3,7 @@ import { contradictions, givenLimits, isLocal, requiresCertificate, type AllGive
 import { commandVariables, readFlags, readVariables, type Environment, type Reading } from './given';
 import { defaultCacheDir } from '../nats-server/nats-cache';
 import type { NatsOptions, StoreOptions } from '../jetstream/nats/options';
+import { closedCalls, type HttpCalls } from './http-calls';
 import { doesFollow, limitsInForce } from './limit-relations';
 import { defaultLimits, type Limits } from '../limits';
 import type { LogLevel } from './log-level';
@@ -18,6 +19,7 @@ export interface Config {
   readonly local: boolean;
   /** host:port for HTTP; undefined: none. */
   readonly httpAddress: string | undefined;
+  readonly httpCalls: HttpCalls;
   /** Processes that serve gRPC; 1: the only process. */
   readonly workers: number;
   /** undefined: plain text. */
@@ -114,6 +116,14 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     address: values.listen,
     local: isLocal(values.listen),
     httpAddress: values.httpListen,
+    httpCalls: {
+      origins: values.httpOrigins ?? [],
+      closed: closedCalls({
+        requiresCertificate: requiresCertificate(values.tlsClientCa !== undefined, values),
+        isLocal: values.httpListen === undefined || isLocal(values.httpListen),
+        insecure: values.insecure,
+      }),
+    },
     workers: values.workers,
     tls:
       values.tlsCert === undefined || values.tlsKey === undefined

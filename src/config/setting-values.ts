@@ -57,6 +57,19 @@ export function httpAddress() {
     .transform((text) => (text === 'off' ? undefined : text));
 }
 
+/** Origins of web pages, as browsers send them, with commas. */
+export function origins() {
+  const isOrigin = (text: string): boolean =>
+    /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+  return z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine(
+      (all) => all.every(isOrigin),
+      'must be origins of web pages, such as https://app.example or http://localhost:3000, with commas between them',
+    );
+}
+
 /** The path in `unix:/path`; undefined: another kind of address. */
 export function socketPathOf(address: string): string | undefined {
   return /^unix:(.*)$/s.exec(address)?.[1];

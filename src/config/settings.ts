@@ -12,6 +12,7 @@ import {
   listenAddress,
   nonEmpty,
   oneOf,
+  origins,
   readableFile,
   secretFile,
   webUrl,
@@ -54,7 +55,15 @@ export const settings = {
     default: '127.0.0.1:8080',
     schema: httpAddress(),
     description:
-      'Address and port for metrics and health over HTTP, plain text and open to everyone who reaches it; port 0: a free port; off: none.',
+      'Address and port for HTTP: metrics and health, open to everyone who reaches it, and calls; port 0: a free port; off: none.',
+  },
+  httpOrigins: {
+    group: 'access',
+    default: undefined,
+    schema: origins(),
+    description:
+      'Origins of web pages that may make calls over HTTP, with commas, such as https://app.example. Not set: only pages of ' +
+      'this gateway, by localhost or an IP address.',
   },
   workers: {
     group: 'gateway',

@@ -20,6 +20,16 @@ const ours = 'sluice.v1.';
 const appends = ['Append', 'AppendMulti', 'AppendSession'];
 const openEnded = ['AppendSession', 'Subscribe', 'Consume', 'Watch', 'ServerReflectionInfo'];
 
+function isAppendTo(service: string, method: string): boolean {
+  return service.startsWith(ours) && appends.includes(method);
+}
+
+/** Bytes of one message of a call to the RPC at a path. */
+export function messageBytesMaxOf(path: string, limits: Limits): number {
+  const [, service = '', method = ''] = path.split('/');
+  return isAppendTo(service, method) ? limits.requestBytesMax : limits.queryBytesMax;
+}
+
 /** Returns a function that tells the kind of the calls to an RPC of the server. */
 export function createKindOf(
   limits: Limits,
@@ -31,10 +41,10 @@ export function createKindOf(
     if (kind === undefined) {
       const rpc = rpcs.get(path) as RpcCounts;
       const isOurs = rpc.service.startsWith(ours);
-      const isAppend = isOurs && appends.includes(rpc.method);
+      const isAppend = isAppendTo(rpc.service, rpc.method);
       kind = {
         rpc,
-        messageBytesMax: isAppend ? limits.requestBytesMax : limits.queryBytesMax,
+        messageBytesMax: messageBytesMaxOf(path, limits),
         requests: hasManyRequests ? 'many' : isOurs ? 'one' : 'foreign',
         mayBeIdle: isAppend && hasManyRequests,
         isAppend,

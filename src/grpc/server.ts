@@ -240,6 +240,7 @@ async function listen(
   const adopt: Adopt = (socket, peer) => {
     if (peer !== undefined) setPeer(socket, peer);
     (peer === undefined ? outer : inner)?.injectConnection(socket);
+    socket.read(0); // it may have been accepted without being read from, for another process
   };
   if (accept !== undefined) {
     accept(adopt);

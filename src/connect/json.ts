@@ -1,0 +1,72 @@
+import {
+  fromBinary,
+  fromJson,
+  toBinary,
+  toJsonString,
+  type DescMessage,
+  type JsonValue,
+} from '@bufbuild/protobuf';
+import { contract } from '../grpc/contract';
+import type { Limits } from '../limits';
+
+/** What is wrong with a request in JSON; for `description` of a field violation. */
+export class BadJsonError extends Error {}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A message in the JSON of protobuf, encoded as the message of gRPC. Throws BadJsonError. */
+export function encodeJson(type: DescMessage, json: Buffer, { requestFieldsMax }: Limits): Uint8Array {
+  if (json.length === 0) throw new BadJsonError('is empty; a request without fields is {}');
+  if (countValues(json) > requestFieldsMax)
+    throw new BadJsonError(`has more JSON values than the limit of ${requestFieldsMax} fields`);
+  const value = parse(json);
+  try {
+    return toBinary(type, fromJson(type, value, { registry: contract }));
+  } catch (error) {
+    throw new BadJsonError(`is not a valid ${type.typeName} in JSON: ${reasonOf(error)}`);
+  }
+}
+
+/** A message of gRPC in the JSON of protobuf. */
+export function decodeToJson(type: DescMessage, bytes: Uint8Array): string {
+  return toJsonString(type, fromBinary(type, bytes), { registry: contract });
+}
+
+function parse(json: Buffer): JsonValue {
+  let text: string;
+  try {
+    text = utf8.decode(json);
+  } catch {
+    throw new BadJsonError('is not UTF-8');
+  }
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new BadJsonError(`is not valid JSON: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return (error as Error).message.replace(/^cannot decode (message|field) (\S+) from JSON: /, '$2: ');
+}
+
+const [quote, backslash] = [0x22, 0x5c];
+/** What stands before each value but the first: `,`, `[`, `{`, also where none follows. */
+const beginnings = new Set([0x2c, 0x5b, 0x7b]);
+
+/** At most how many values a text in JSON has: parsed, each takes many times its bytes. */
+function countValues(json: Buffer): number {
+  let count = 1;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at] as number;
+    if (byte === quote) at = endOfString(json, at);
+    else if (beginnings.has(byte)) count++;
+  }
+  return count;
+}
+
+function endOfString(json: Buffer, begin: number): number {
+  let at = begin + 1;
+  while (at < json.length && json[at] !== quote) at += json[at] === backslash ? 2 : 1;
+  return at;
+}
