@@ -118,11 +118,11 @@ export function loadConfig(argv: readonly string[], env: Environment = process.e
     httpAddress: values.httpListen,
     httpCalls: {
       origins: values.httpOrigins ?? [],
-      closed: closedCalls({
-        requiresCertificate: requiresCertificate(values.tlsClientCa !== undefined, values),
-        isLocal: values.httpListen === undefined || isLocal(values.httpListen),
-        insecure: values.insecure,
-      }),
+      closed: closedCalls(
+        values,
+        values.httpListen === undefined || isLocal(values.httpListen),
+        requiresCertificate(values.tlsClientCa !== undefined, values),
+      ),
     },
     workers: values.workers,
     tls:

@@ -20,6 +20,7 @@ export function contradictions(given: AllGiven, values: Partial<Values>): string
     ...missing(given, nameOf),
     ...logins(given, values, nameOf),
     ...openToAll(given, values, nameOf),
+    ...openHttp(given, values, nameOf),
     ...withoutNeed(given, values, nameOf),
     ...bounds(given, values),
   ];
@@ -100,6 +101,27 @@ function openToAll(given: AllGiven, values: Partial<Values>, nameOf: NameOf): st
           `${where}: without authentication anyone who reaches it can read and write. Give ` +
             `${flagOf('authFile')}, or ${flagOf('tlsClientCa')} for callers with certificates only, ${otherwise}`,
         ]),
+  ];
+}
+
+/** Calls over HTTP must open nothing that gRPC keeps closed. */
+function openHttp(given: AllGiven, values: Partial<Values>, nameOf: NameOf): string[] {
+  const { httpCalls, httpListen, insecure } = values;
+  if (httpCalls !== 'on' || httpListen === undefined) return [];
+  const needsCertificate = requiresCertificate(given.has('tlsClientCa'), values);
+  const isOpen = !isLocal(httpListen) && !given.has('authFile') && insecure === false;
+  return [
+    ...(needsCertificate
+      ? [
+          `${nameOf('httpCalls')} (on) contradicts ${nameOf('tlsClientCa')}: over HTTP, no caller has a certificate`,
+        ]
+      : []),
+    ...(isOpen
+      ? [
+          `${nameOf('httpCalls')} (on): without authentication anyone who reaches ${nameOf('httpListen')} ` +
+            `(${httpListen}) can read and write. Give ${flagOf('authFile')}, or accept this with ${both('insecure')}`,
+        ]
+      : []),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { flagOf } from './settings';
+import { flagOf, type Values } from './settings';
 
 /** What may make calls over HTTP. */
 export interface HttpCalls {
@@ -8,17 +8,18 @@ export interface HttpCalls {
   readonly closed: string | undefined;
 }
 
-/** Calls over HTTP must open nothing that gRPC keeps closed: they are in plain text, and have no client certificate. */
-export function closedCalls(settings: {
-  readonly requiresCertificate: boolean;
-  readonly isLocal: boolean;
-  readonly insecure: boolean;
-}): string | undefined {
-  if (settings.requiresCertificate)
+/** Why no calls are served over HTTP, where they are plain text and have no client certificate; undefined: they are. */
+export function closedCalls(
+  { httpCalls, insecure }: Pick<Values, 'httpCalls' | 'insecure'>,
+  isLocal: boolean,
+  requiresCertificate: boolean,
+): string | undefined {
+  if (httpCalls === 'off') return `calls over HTTP are off (${flagOf('httpCalls')}): use gRPC`;
+  if (requiresCertificate)
     return `callers must present a certificate (${flagOf('tlsClientCa')}), which they cannot over HTTP: use gRPC`;
-  if (settings.isLocal || settings.insecure) return undefined;
+  if (httpCalls === 'on' || isLocal || insecure) return undefined;
   return (
-    `calls over HTTP are plain text, and other machines reach ${flagOf('httpListen')}: use gRPC, or let it listen on ` +
-    `127.0.0.1 behind a proxy with TLS, or accept this with ${flagOf('insecure')}`
+    `calls over HTTP are plain text, and other machines reach ${flagOf('httpListen')}: use gRPC, or allow them with ` +
+    `${flagOf('httpCalls')}=on, behind a proxy with TLS`
   );
 }

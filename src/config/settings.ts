@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { indexPrefix } from '../jetstream/nats/open-stream';
 import { connectionSettings } from './connection-settings';
+import { httpSettings } from './http-settings';
 import { limitSettings } from './limit-settings';
 import { parseNatsUrls } from './nats-url';
 import { natsVersionRecommended } from '../versions';
@@ -12,7 +13,6 @@ import {
   listenAddress,
   nonEmpty,
   oneOf,
-  origins,
   readableFile,
   secretFile,
   webUrl,
@@ -56,14 +56,6 @@ export const settings = {
     schema: httpAddress(),
     description:
       'Address and port for HTTP: metrics and health, open to everyone who reaches it, and calls; port 0: a free port; off: none.',
-  },
-  httpOrigins: {
-    group: 'access',
-    default: undefined,
-    schema: origins(),
-    description:
-      'Origins of web pages that may make calls over HTTP, with commas, such as https://app.example. Not set: only pages of ' +
-      'this gateway, by localhost or an IP address.',
   },
   workers: {
     group: 'gateway',
@@ -120,6 +112,7 @@ export const settings = {
     'access',
     'Allows plain text, and callers without authentication, on an address that other machines can reach.',
   ),
+  ...httpSettings,
   tlsCert: optionalFile('tls', 'Certificate chain of the gateway, PEM. If set, gRPC uses TLS.'),
   tlsKey: optionalFile('tls', 'Private key for --tls-cert, PEM.'),
   tlsClientCa: optionalFile(

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { StoreUnavailableError } from '../store/errors';
 
 /** Gives a connection to the gRPC server, as one of this caller. See `Adopt` of the room grpc. */
 export type Give = (socket: Socket, peer: string) => void;
@@ -14,7 +14,10 @@ export type Give = (socket: Socket, peer: string) => void;
  * audit log are about that caller. They are Unix sockets in a folder that only this user can enter.
  */
 export class InnerConnections {
-  private folder: Promise<string> | undefined;
+  private listening: Promise<Listening> | undefined;
+  /** Connections are made one after another, so that each end finds the other. */
+  private dialled: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
   private readonly known = new WeakMap<Socket, Promise<ClientHttp2Session>>();
 
   constructor(private readonly give: Give) {}
@@ -37,12 +40,16 @@ export class InnerConnections {
   }
 
   async close(): Promise<void> {
-    const folder = await this.folder?.catch(() => undefined);
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    this.isClosed = true;
+    const listening = await this.listening?.catch(() => undefined);
+    listening?.server.close();
+    if (listening !== undefined) await rm(listening.folder, { recursive: true, force: true });
   }
 
   private async open(caller: Socket): Promise<ClientHttp2Session> {
-    const socket = await this.dial(addressOf(caller));
+    const dialled = this.dialled.then(() => this.dial(addressOf(caller)));
+    this.dialled = dialled.catch(() => undefined);
+    const socket = await dialled;
     const session = connectHttp2('http://gateway', {
       createConnection: () => socket,
       settings: { enablePush: false },
@@ -59,25 +66,43 @@ export class InnerConnections {
     return session;
   }
 
-  /** Listens for one connection, which is its own. */
   private async dial(peer: string): Promise<Socket> {
-    this.folder ??= mkdtemp(join(tmpdir(), 'sluice-'));
-    const path = join(await this.folder, randomUUID().slice(0, 8));
-    const server = createServer({ pauseOnConnect: true, noDelay: true });
-    server.maxConnections = 1;
-    server.listen(path);
-    await once(server, 'listening');
-    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    if (this.isClosed) throw new StoreUnavailableError('the gateway is stopping');
+    this.listening ??= listen();
+    const { path, accept } = await this.listening.catch((error: unknown) => {
+      this.listening = undefined;
+      throw error;
+    });
+    const accepted = accept();
     const socket = connect(path);
-    try {
-      await once(socket, 'connect');
-      const [other] = await accepted;
-      this.give(other, peer);
-      return socket;
-    } finally {
-      server.close();
-    }
+    await once(socket, 'connect');
+    this.give(await accepted, peer);
+    return socket;
   }
+}
+
+interface Listening {
+  readonly folder: string;
+  readonly path: string;
+  readonly server: Server;
+  /** Resolves with the next connection. */
+  readonly accept: () => Promise<Socket>;
+}
+
+/** Listens where only this user can connect. A connection that is not waited for is closed. */
+async function listen(): Promise<Listening> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  const path = join(folder, 'grpc');
+  let take = (socket: Socket): void => void socket.destroy();
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+    const taken = take;
+    take = (other) => void other.destroy();
+    taken(socket);
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  server.unref();
+  return { folder, path, server, accept: () => new Promise((resolve) => (take = resolve)) };
 }
 
 function addressOf({ remoteAddress = '', remotePort, remoteFamily }: Socket): string {

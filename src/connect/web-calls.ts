@@ -124,7 +124,7 @@ export class WebCalls implements Handler {
   private async relay({ request, response, path, method, protocol }: WebCall, reply: Reply): Promise<Ending> {
     const { closed, limits } = this.options;
     const { target } = this;
-    if (closed !== undefined) return plainEnding(status.PERMISSION_DENIED, closed);
+    if (closed !== undefined) return plainEnding(status.UNIMPLEMENTED, closed);
     if (target === undefined) throw new StoreUnavailableError('the gateway is starting');
     if ((this.underWay.get(request.socket) ?? 0) > limits.httpConnectionCallsMax) {
       const message = `this connection has more than ${limits.httpConnectionCallsMax} calls under way`;
