@@ -17,6 +17,8 @@ import { run } from './run';
 export interface Environment extends AsyncDisposable {
   /** host:port of the gateway. */
   readonly address: string;
+  /** host:port of the gateway for HTTP. */
+  readonly httpAddress: string;
   nats(verb: Extract<Action, { nats: string }>['nats']): Promise<void>;
   /** Publishes what is not a commit on a subject of the store. */
   publish(subject: string): Promise<void>;
@@ -40,14 +42,15 @@ export async function startEnvironment(
   security?: ChannelCredentials,
 ): Promise<Environment> {
   const server = await startNats({ extraConfig: file.nats.join('\n') });
-  const [port] = await freePorts(1);
+  const [port, httpPort] = await freePorts(2);
   const address = `127.0.0.1:${String(port)}`;
+  const httpAddress = `127.0.0.1:${String(httpPort)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
   const folder = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
   const store = [`--nats-url=${server.url}`, '--create-store', `--replica-dir=${join(folder, 'replica')}`];
   const flags = [
     `--listen=${address}`,
-    '--http-listen=off',
+    `--http-listen=${httpAddress}`,
     ...store,
     '--log-level=error',
     ...authFlags(file, folder),
@@ -95,6 +98,7 @@ export async function startEnvironment(
   }
   return {
     address,
+    httpAddress,
     async nats(verb) {
       await server[verb]();
       // On a busy machine it goes on for a while after the signal.

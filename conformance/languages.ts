@@ -26,6 +26,8 @@ export interface Language {
   readonly tools: readonly (readonly string[])[];
   /** Makes its stubs, its runner, and the program of its section. What is needed afterwards is in the two folders. */
   build(workshop: Workshop): Promise<void>;
+  /** Makes its calls over HTTP, which has those with one request alone. */
+  readonly isHttp?: true;
   /** Starts what was built, of a language that plays the cases; the address of a gateway follows. */
   runner?(folder: string, cache: string): readonly string[];
   /** Starts the program, of a language that is also compiled; its arguments follow. */
@@ -107,6 +109,16 @@ const typescript: Language = {
   runner: () => [process.execPath, join(__dirname, 'typescript', 'main.js')],
   program: (folder) => [process.execPath, join(folder, 'shop.mjs'), pathToFileURL(client).href],
   tokenProgram: (folder) => [process.execPath, join(folder, 'version.mjs'), pathToFileURL(client).href],
+};
+
+const connect: Language = {
+  name: 'connect',
+  title: 'Plain HTTP',
+  tools: [['node', '--version']],
+  isHttp: true,
+  // Its runner is compiled together with this file.
+  build: () => Promise.resolve(),
+  runner: () => [process.execPath, join(__dirname, 'connect', 'main.js')],
 };
 
 const go: Language = {
@@ -275,4 +287,4 @@ const csharp: Language = {
   },
 };
 
-export const languages: readonly Language[] = [typescript, go, python, rust, java, kotlin, csharp];
+export const languages: readonly Language[] = [typescript, connect, go, python, rust, java, kotlin, csharp];

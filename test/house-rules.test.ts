@@ -136,6 +136,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'npm:@bufbuild/protobuf',
   ],
   http: ['limits', 'npm:pino'],
+  connect: ['grpc', 'http', 'store/errors', 'limits', 'generated', 'npm:@grpc', 'npm:@bufbuild/protobuf'],
   groups: ['store', 'collections', 'protobuf', 'limits', 'npm:pino'],
   metrics: ['grpc', 'http', 'auth', 'store', 'collections', 'limits', 'npm:prom-client'],
   client: [
@@ -186,7 +187,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'versions',
     'npm:pino',
   ],
-  'gateway-http': ['auth', 'grpc', 'http', 'metrics', 'store', 'limits', 'versions', 'npm:pino'],
+  'gateway-http': ['auth', 'connect', 'grpc', 'http', 'metrics', 'store', 'limits', 'versions', 'npm:pino'],
   'open-store': [
     'nats-server/folder-lock',
     'jetstream',

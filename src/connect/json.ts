@@ -47,7 +47,9 @@ function parse(json: Buffer): JsonValue {
 }
 
 function reasonOf(error: unknown): string {
-  return (error as Error).message.replace(/^cannot decode (message|field) (\S+) from JSON: /, '$2: ');
+  return (error as Error).message
+    .replace(/^cannot decode message \S+ from JSON: /, '')
+    .replace(/^cannot decode field (\S+) from JSON: /, '$1: ');
 }
 
 const [quote, backslash] = [0x22, 0x5c];

@@ -44,7 +44,7 @@ export function sendError(
   headers: OutgoingHttpHeaders,
   httpStatus = connectCodeOf(ending.code).http,
 ): void {
-  sendAll(response, httpStatus, Buffer.from(JSON.stringify(errorOf(ending))), {
+  sendAll(response, httpStatus, Buffer.from(`${JSON.stringify(errorOf(ending))}\n`), {
     ...headers,
     ...trailerHeaders(ending),
     'content-type': 'application/json',
@@ -70,7 +70,7 @@ export function unaryReply({ response, method, isJson, type, headers }: ReplyOpt
   let body: Uint8Array = Buffer.alloc(0);
   return {
     message(bytes) {
-      body = isJson ? Buffer.from(decodeToJson(method.output, bytes)) : bytes;
+      body = isJson ? Buffer.from(`${decodeToJson(method.output, bytes)}\n`) : bytes;
       return Promise.resolve();
     },
     end(ending) {
