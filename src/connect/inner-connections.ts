@@ -75,8 +75,18 @@ export class InnerConnections {
     });
     const accepted = accept();
     const socket = connect(path);
-    await once(socket, 'connect');
-    this.give(await accepted, peer);
+    await new Promise<void>((resolve, reject) => {
+      const fail = (): void => {
+        reject(new StoreUnavailableError('the gateway has no connection for this call'));
+      };
+      // Without a free file descriptor, it is closed before it is accepted.
+      socket.on('error', fail).once('close', fail);
+      void accepted.then((other) => {
+        socket.off('close', fail);
+        this.give(other, peer);
+        resolve();
+      });
+    });
     return socket;
   }
 }

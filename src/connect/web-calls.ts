@@ -132,6 +132,7 @@ export class WebCalls implements Handler {
     }
     const metadata = metadataOf(request.headers, protocol);
     const session = await target.connections.of(request.socket);
+    if (session.destroyed) return plainEnding(status.UNAVAILABLE, 'the connection has ended');
     const call = new InnerCall(session, path, metadata);
     const cancel = (): void => {
       call.cancel();
