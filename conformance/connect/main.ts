@@ -62,7 +62,7 @@ async function make(url: string, command: Command, signal: AbortSignal): Promise
       body: isStream ? Buffer.concat([headerOf(body.length), body]) : body,
       signal,
     });
-    say({ call, ...(isStream ? await streamed(call, response) : await answered(call, response)) });
+    say({ call, ...(isStream ? await streamed(call, response) : await unary(call, response)) });
   } catch (error) {
     const { message, cause } = error as Error;
     const text = `${message}: ${String(cause)}`;
@@ -79,7 +79,7 @@ function headerOf(length: number): Buffer {
   return header;
 }
 
-async function answered(call: number, response: Response): Promise<JsonObject> {
+async function unary(call: number, response: Response): Promise<JsonObject> {
   const answer = (await response.json()) as JsonObject;
   if (!response.ok) return endOf(answer as unknown as ConnectError);
   say({ call, message: answer });

@@ -4,7 +4,7 @@ import { flagOf, type Values } from './settings';
 export interface HttpCalls {
   /** Of web pages, besides pages of this gateway. */
   readonly origins: readonly string[];
-  /** Why there are none; undefined: they are served. */
+  /** Why none are served; undefined: they are. */
   readonly closed: string | undefined;
 }
 

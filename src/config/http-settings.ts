@@ -1,6 +1,6 @@
 import { oneOf, origins } from './setting-values';
 
-/** Who may make calls over HTTP. */
+/** Calls over HTTP. */
 export const httpSettings = {
   httpCalls: {
     group: 'access',

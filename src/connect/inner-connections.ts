@@ -22,7 +22,7 @@ export class InnerConnections {
 
   constructor(private readonly give: Give) {}
 
-  /** The connection for a caller; another one if the last one ends. It ends with that of the caller. Rejects if there can be none. */
+  /** The connection for a caller; another one if the last one ends. It ends with that of the caller. Rejects if it cannot be made. */
   of(caller: Socket): Promise<ClientHttp2Session> {
     const known = this.known.get(caller);
     if (known !== undefined) return known;

@@ -12,7 +12,7 @@ for (const described of contract) {
   for (const method of described.methods) methods.set(`/${described.typeName}/${method.name}`, method);
 }
 
-/** The RPC at a path; undefined: there is none. */
+/** The RPC at a path; undefined: there is no such RPC. */
 export function methodAt(path: string): DescMethod | undefined {
   return methods.get(path);
 }

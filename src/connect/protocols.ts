@@ -45,7 +45,7 @@ const either: typeof unary = {
 const linesType = 'application/x-ndjson';
 const lines: Protocol = { ...connectUnary, isJson: true, type: linesType, reply: linesReply };
 
-/** The form of a request to an RPC; a text that says which there are if it is none of them. */
+/** The form of a request to an RPC; a text that lists the forms if it has another one. */
 export function protocolOf(headers: IncomingHttpHeaders, method: DescMethod): Protocol | string {
   const given = headers['content-type'] ?? '';
   const [type = '', ...parameters] = given.split(';').map((part) => part.trim().toLowerCase());

@@ -32,7 +32,7 @@ beforeAll(async () => {
         limits: { subscriptions: 1 },
       },
     },
-    { audit: { file: audit, level: 'reads' } },
+    { audit: { file: audit, events: 'writes' } },
   );
   open = await startTestGateway([nats.url], [http, `--http-origins=${origin}`]);
   guarded = await startTestGateway(
