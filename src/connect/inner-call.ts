@@ -44,6 +44,7 @@ export class InnerCall {
   /** Gives it up, unless it is over. */
   cancel(): void {
     if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
+    this.stream.destroy(); // with what it has not sent
   }
 
   private readonly note = (headers: Parameters<typeof endingIn>[0]): void => {

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StoreUnavailableError } from '../store/errors';
 
+/** Above it, Node.js would end calls. A request in JSON is written at once; how many there may be is bounded elsewhere. */
+const sessionMegabytesMax = 1_024;
+
 /** Gives a connection to the gRPC server, as one of this caller. See `Adopt` of the room grpc. */
 export type Give = (socket: Socket, peer: string) => void;
 
@@ -53,6 +56,7 @@ export class InnerConnections {
     const session = connectHttp2('http://gateway', {
       createConnection: () => socket,
       settings: { enablePush: false },
+      maxSessionMemory: sessionMegabytesMax,
     });
     session.on('error', () => undefined); // each of its calls fails
     const end = (): void => {
