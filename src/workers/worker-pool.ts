@@ -37,7 +37,8 @@ export class WorkerPool {
   private readonly replacing = new Set<Promise<void>>();
   /** How long each worker was last waited for, by its number: one that ends soon after each start must not be started all the time. */
   private readonly pausesMs = new Map<number, number>();
-  private waiting: { readonly socket: Socket; readonly peer: string | undefined; readonly atMs: number }[] = [];
+  private waiting: { readonly socket: Socket; readonly peer: string | undefined; readonly atMs: number }[] =
+    [];
   private lastGiven = 0;
   private isLeaving = false;
   /** What workers have counted that are gone: a sum that goes back would look like a reset of all. */
