@@ -14,14 +14,19 @@ export interface PlannedCommit {
   readonly correlationId?: string;
 }
 
-const inFlightMax = 1_000;
+const inFlightDefault = 1_000;
 const timeoutMs = 30_000;
 
 /**
  * Fills a new store fast: publishes commits in the format of Sluice, without waiting for each. No other process may write
- * meanwhile, because the positions are computed in advance.
+ * meanwhile, because the positions are computed in advance. `inFlightMax`: a log on three servers refuses a commit while another one of
+ * its stream is in flight.
  */
-export async function prefill(natsUrl: string, commits: Iterable<PlannedCommit>): Promise<void> {
+export async function prefill(
+  natsUrl: string,
+  commits: Iterable<PlannedCommit>,
+  inFlightMax = inFlightDefault,
+): Promise<void> {
   const link = createLink(await connect({ servers: natsUrl, noAsyncTraces: true }));
   const heads = new Map<string, { version: number; sequence: number }>();
   let sequence = 0;

@@ -94,7 +94,8 @@ export async function groupDrill(environment: Environment, options: DrillOptions
   const { events, kind } = options;
   const args = [`--nats-url=${environment.urls.join(',')}`, ...environment.flags];
   const streams = Math.max(8, Math.min(1_000, Math.ceil(events / 20)));
-  await prefill(environment.urls[0] ?? '', commits(events, streams));
+  // The streams take turns.
+  await prefill(environment.urls[0] ?? '', commits(events, streams), streams);
   await using gateway = await startRestartable(args);
   const admin = connect(gateway.address);
   const backoff = { backoffMinMs: 50, backoffMaxMs: 500, attemptsMax: 0 };
