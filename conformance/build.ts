@@ -13,7 +13,7 @@ export interface Built {
   readonly cache: string;
 }
 
-/** What a language is built from, beside its own folder and the blocks of its sections of docs/clients.md. */
+/** What a language is built from, beside its own folder, its client, and the blocks of its sections of the documentation. */
 const shared = ['proto', 'stubs', join('conformance', 'languages.ts')];
 /** Read before the variables of the gateways are removed. */
 const cacheFolder = join(process.env['SLUICE_CACHE_DIR'] || defaultCacheDir(process.env), 'conformance');
@@ -28,19 +28,26 @@ export async function toolVersions({ tools }: Language): Promise<string> {
 }
 
 /** Builds a language in the user's cache folder, unless nothing has changed since its last build. */
-export function build(language: Language, versions: string): Promise<Built> {
+export async function build(language: Language, versions: string): Promise<Built> {
   const own = join('conformance', language.name);
   const text = readFileSync(join('docs', 'clients.md'), 'utf8');
   const page = section(text, `## ${language.title}`);
   const tokenPage =
     language.tokenProgram === undefined ? '' : section(text, `### Token in ${language.title}`);
+  const conditionPage =
+    language.conditionProgram === undefined
+      ? ''
+      : section(readFileSync(join('docs', 'conditions.md'), 'utf8'), `### ${language.title}`);
+  const client = join('clients', language.name, language.name === 'python' ? 'src' : '');
+  const used = existsSync(client) ? await filesIn([client]) : [];
+  const pages = [page, tokenPage, conditionPage].map(blocks);
   return inCache(
     language.name,
-    hashOf([own, ...shared], versions + JSON.stringify([blocks(page), blocks(tokenPage)])),
+    hashOf([own, ...shared, ...used], versions + JSON.stringify(pages)),
     async (making, cache) => {
       await cp(own, making, { recursive: true });
       for (const name of ['proto', 'stubs']) await cp(name, join(making, name), { recursive: true });
-      await language.build({ folder: making, cache, page, tokenPage });
+      await language.build({ folder: making, cache, page, tokenPage, conditionPage });
     },
   );
 }

@@ -73,6 +73,9 @@ export async function check(
   const tokenProgram = language.tokenProgram?.(folder, cache);
   if (withPrograms && tokenProgram !== undefined)
     tell(`${programName}, with a token`, (await outcomeOf(runWithTokens(tokenProgram))).why);
+  const conditionProgram = language.conditionProgram?.(folder, cache);
+  if (withPrograms && conditionProgram !== undefined)
+    tell('program of docs/conditions.md', (await outcomeOf(runOnCondition(conditionProgram))).why);
   return { ...column, command: language.program?.(folder, cache) };
 }
 
@@ -134,6 +137,17 @@ async function runAsShown(command: readonly string[]): Promise<void> {
     const printed = await run([...command, environment.address, ...args.split(' ')], { cwd: '.' });
     if (printed !== lines.join('\n')) throw new Error(`${args}: it printed ${JSON.stringify(printed)}`);
   }
+}
+
+/** Runs the program of docs/conditions.md, which must print the same in every language. */
+async function runOnCondition(command: readonly string[]): Promise<void> {
+  await using environment = await startEnvironment(plainSettings);
+  const page = blocks(readFileSync(join('docs', 'conditions.md'), 'utf8'));
+  const first = page.findIndex(({ language }) => language === 'ts');
+  const shown = page[first + 1]?.code;
+  const printed = await run([...command, environment.address], { cwd: '.' });
+  if (printed !== shown)
+    throw new Error(`it printed ${JSON.stringify(printed)}, not ${JSON.stringify(shown)}`);
 }
 
 function bySettings(files: readonly CaseFile[]): Group[] {

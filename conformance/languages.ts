@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { blocks } from '../test/docs/markdown';
@@ -15,6 +15,8 @@ export interface Workshop {
   readonly page: string;
   /** The one about its tokens. */
   readonly tokenPage: string;
+  /** The section of docs/conditions.md about the language. */
+  readonly conditionPage: string;
 }
 
 /** A language of docs/clients.md. */
@@ -34,6 +36,8 @@ export interface Language {
   program?(folder: string, cache: string): readonly string[];
   /** Starts the program that sends a token, of a language that has one; its arguments follow. */
   tokenProgram?(folder: string, cache: string): readonly string[];
+  /** Starts the program of docs/conditions.md, of a language that has one; the address of a gateway follows. */
+  conditionProgram?(folder: string, cache: string): readonly string[];
   /** The same as `program` with stubs by buf, where the section has another way as well. */
   programByBuf?(folder: string, cache: string): readonly string[];
 }
@@ -126,7 +130,7 @@ const go: Language = {
   title: 'Go',
   tools: [['go', 'version']],
   async build(workshop) {
-    const { folder, page, tokenPage } = workshop;
+    const { folder, page, tokenPage, conditionPage } = workshop;
     await runBuf(workshop);
     for (const [name, text] of [
       ['shop', page],
@@ -138,10 +142,22 @@ const go: Language = {
     for (const name of ['.', './shop', './version']) {
       await run(['go', 'build', '-o', join('bin', name, 'run'), name], { cwd: folder });
     }
+    // With the Go client, which has stubs of its own.
+    const own = join(folder, 'enrol');
+    await mkdir(own);
+    const client = resolve('clients', 'go');
+    const module = await readFile(join(client, 'go.mod'), 'utf8');
+    const path = /^module (.+)$/m.exec(module)?.[1] ?? '';
+    const required = `require ${path} v0.0.0\nreplace ${path} => ${client}\n`;
+    await writeFile(join(own, 'go.mod'), module.replace(`module ${path}`, 'module enrol') + required);
+    await cp(join(client, 'go.sum'), join(own, 'go.sum'));
+    await writeFile(join(own, 'main.go'), programOf(conditionPage, 'go'));
+    await run(['go', 'build', '-o', join('..', 'bin', 'enrol'), '.'], { cwd: own });
   },
   runner: (folder) => [join(folder, 'bin', 'run')],
   program: (folder) => [join(folder, 'bin', 'shop', 'run')],
   tokenProgram: (folder) => [join(folder, 'bin', 'version', 'run')],
+  conditionProgram: (folder) => [join(folder, 'bin', 'enrol')],
 };
 
 const pythonIn = (cache: string): string => join(cache, 'venv', 'bin');
@@ -150,7 +166,7 @@ const python: Language = {
   title: 'Python',
   tools: [['python3', '--version']],
   async build(workshop) {
-    const { folder, cache, page, tokenPage } = workshop;
+    const { folder, cache, page, tokenPage, conditionPage } = workshop;
     const bin = pythonIn(cache);
     await run(['python3', '-m', 'venv', join(cache, 'venv')], { cwd: folder });
     await run([join(bin, 'pip'), 'install', '--quiet', '--requirement', 'requirements.txt'], { cwd: folder });
@@ -171,6 +187,13 @@ const python: Language = {
     const program = programOf(page, 'python');
     await writeFile(join(folder, 'shop.py'), program);
     await writeFile(join(folder, 'version.py'), programOf(tokenPage, 'python'));
+    // With the Python client, which is found beside the program.
+    const client = join('clients', 'python', 'src');
+    await cp(client, join(folder, 'enrol'), {
+      recursive: true,
+      filter: (path) => !path.includes('__pycache__'),
+    });
+    await writeFile(join(folder, 'enrol', 'enrol.py'), programOf(conditionPage, 'python'));
     const byBuf = join(folder, 'buf');
     for (const name of ['proto', 'stubs'])
       await cp(join(folder, name), join(byBuf, name), { recursive: true });
@@ -180,6 +203,7 @@ const python: Language = {
   runner: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'runner.py')],
   program: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'shop.py')],
   tokenProgram: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'version.py')],
+  conditionProgram: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'enrol', 'enrol.py')],
   programByBuf: (folder, cache) => [join(pythonIn(cache), 'python'), join(folder, 'buf', 'shop.py')],
 };
 
@@ -191,11 +215,12 @@ const rust: Language = {
     ['cc', '--version'],
   ],
   async build(workshop) {
-    const { folder, cache, page, tokenPage } = workshop;
+    const { folder, cache, page, tokenPage, conditionPage } = workshop;
     const program = programOf(page, 'rust');
     await mkdir(join(folder, 'src', 'bin'));
     await writeFile(join(folder, 'src', 'bin', 'shop.rs'), program);
     await writeFile(join(folder, 'src', 'bin', 'version.rs'), programOf(tokenPage, 'rust'));
+    await writeFile(join(folder, 'src', 'bin', 'enrol.rs'), programOf(conditionPage, 'rust'));
     const target = join(cache, 'target');
     await runBuf(workshop, {
       programs: [join(cache, 'bin')],
@@ -210,13 +235,14 @@ const rust: Language = {
     await writeFile(join(folder, 'src', 'bin', 'by-buf.rs'), byBuf);
     await run(['cargo', 'build', '--quiet', '--locked'], { cwd: folder, env: { CARGO_TARGET_DIR: target } });
     await mkdir(join(folder, 'bin'));
-    for (const name of ['runner', 'shop', 'version', 'by-buf']) {
+    for (const name of ['runner', 'shop', 'version', 'enrol', 'by-buf']) {
       await cp(join(target, 'debug', name), join(folder, 'bin', name));
     }
   },
   runner: (folder) => [join(folder, 'bin', 'runner')],
   program: (folder) => [join(folder, 'bin', 'shop')],
   tokenProgram: (folder) => [join(folder, 'bin', 'version')],
+  conditionProgram: (folder) => [join(folder, 'bin', 'enrol')],
   programByBuf: (folder) => [join(folder, 'bin', 'by-buf')],
 };
 
@@ -237,11 +263,12 @@ const java: Language = {
   title: 'Java',
   tools: javaTools,
   async build(workshop) {
-    const { folder, page, tokenPage } = workshop;
+    const { folder, page, tokenPage, conditionPage } = workshop;
     const program = programOf(page, 'java');
     const sourceFolder = join(folder, 'src', 'main', 'java');
     await writeFile(join(sourceFolder, 'Shop.java'), program);
     await writeFile(join(sourceFolder, 'Version.java'), programOf(tokenPage, 'java'));
+    await writeFile(join(sourceFolder, 'Enrol.java'), programOf(conditionPage, 'java'));
     await run(['mvn', '--quiet', '--batch-mode', 'package'], { cwd: folder });
     await runBuf(workshop);
     await writeFile(join(folder, 'gen', 'Shop.java'), program);
@@ -252,6 +279,7 @@ const java: Language = {
   runner: (folder) => javaCommand(folder, 'Runner'),
   program: (folder) => javaCommand(folder, 'Shop'),
   tokenProgram: (folder) => javaCommand(folder, 'Version'),
+  conditionProgram: (folder) => javaCommand(folder, 'Enrol'),
   programByBuf: (folder) => javaCommand(folder, 'Shop', 'by-buf'),
 };
 

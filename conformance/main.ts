@@ -5,6 +5,7 @@ import { prepareTools, removeTools } from '../test/support/tools';
 import { build, toolVersions } from './build';
 import { check, outcomeOf } from './check';
 import { readCaseFiles, type Case } from './case-file';
+import { subscribeTogether } from './course-subscription';
 import { languages } from './languages';
 import { askInTurn } from './order-data';
 import { sendTogether } from './order-emails';
@@ -134,6 +135,7 @@ async function main(args: string[]): Promise<number> {
         decideAndProject(columns, say),
       ]);
       await sendTogether(columns, say);
+      await subscribeTogether(columns, say);
     }
     if (settings.write) writeFileSync(resultsFile, renderResults(columns));
     const outcomes = columns.flatMap(({ results }) => [...results.values()]);

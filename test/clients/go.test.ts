@@ -43,7 +43,7 @@ withGo(
       const next = all[i + 1];
       return language === 'go' ? [{ code, shown: next?.language === 'text' ? next.code : undefined }] : [];
     });
-    expect(programs).toHaveLength(8);
+    expect(programs).toHaveLength(9);
     await using nats = await startNats();
     await using gateway = await startTestGateway([nats.url]);
     const folder = mkdtempSync(join(tmpdir(), 'sluice-go-docs-'));

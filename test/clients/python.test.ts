@@ -67,7 +67,7 @@ withPython(
         const printed = await module(['-B', files[i] ?? ''], env);
         expect(printed).toBe(shown?.language === 'text' ? shown.code : '');
       }
-      expect(examples).toHaveLength(8);
+      expect(examples).toHaveLength(9);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -79,7 +79,7 @@ withGrpcurl('the commands of README.md print what is shown', async () => {
 });
 
 test.each([
-  ['docs/typescript.md', 6],
+  ['docs/typescript.md', 7],
   ['docs/streams.md', 1],
   ['docs/conditions.md', 1],
 ])('the examples of %s print what is shown, one after the other', async (page, count) => {
