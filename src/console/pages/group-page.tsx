@@ -1,0 +1,281 @@
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { Confirm } from '../parts/confirm';
+import { EventLink, StreamLink, TypeName } from '../parts/names';
+import { counted, grouped } from '../parts/numbers';
+import { Busy, Page } from '../parts/page';
+import { Problem } from '../parts/problem';
+import { addressOf } from '../parts/route';
+import { SameAs } from '../parts/same-as';
+import { shown } from '../parts/shown';
+import { ago, Time } from '../parts/time';
+import { useCall } from '../parts/use-call';
+import { getGroup, lagOf, listParked, parkedMax } from '../reads/groups';
+import { call } from '../wire/connect';
+import type { GetGroupResponse, Lane, Member, ParkedEvent } from '../wire/messages';
+
+const everyMs = 2_000;
+
+/** A consumer group: how far it is, who works for it, and what it has parked. */
+export function GroupPage({ name }: { readonly name: string }): VNode {
+  const read = useCall((signal) => getGroup(name, signal), name, everyMs);
+  const state = read.data;
+  return (
+    <Page title={name} above={<a href={addressOf(['groups'])}>Groups</a>} heading={<bdi class="mono wrap">{shown(name)}</bdi>}>
+      <Problem error={read.error} again={read.again} />
+      <Busy busy={read.busy && state === undefined} />
+      {state !== undefined && (
+        <>
+          <Numbers state={state} />
+          <Parked group={name} count={state.parkedCount ?? 0} />
+          <Members members={state.members ?? []} />
+          <Lanes lanes={state.lanes ?? []} />
+        </>
+      )}
+      <SameAs commands={{ method: 'ConsumerGroupService/GetGroup', request: { group: name }, sluice: ['group', 'get', name] }} />
+    </Page>
+  );
+}
+
+function Numbers({ state }: { readonly state: GetGroupResponse }): VNode {
+  const lag = lagOf(state.lanes);
+  const settings = state.group?.settings;
+  const types = [...(settings?.eventTypes ?? []), ...(settings?.eventTypePrefixes ?? []).map((prefix) => `${prefix}…`)];
+  return (
+    <>
+      <p class="summary">
+        <span>
+          streams <bdi class="mono wrap">{shown(settings?.patterns?.join(' ') ?? 'all')}</bdi>
+        </span>
+        <span>
+          types <bdi class="mono wrap">{types.length === 0 ? 'all' : shown(types.join(' '))}</bdi>
+        </span>
+      </p>
+      <section class="numbers" aria-label="Numbers">
+        <Tile title="Behind" value={grouped(lag.positions)} note="positions, at most as many commits" />
+        <Tile
+          title="Oldest unsettled"
+          value={lag.since === undefined ? 'none' : ago(lag.since, Date.now())}
+          note={lag.since === undefined ? 'nothing is outstanding' : 'since it was committed'}
+        />
+        <Tile title="Members" value={grouped(state.members?.length)} note={`share ${counted(state.lanes?.length, 'lane')}`} />
+        <Tile title="Parked" value={grouped(state.parkedCount)} note={`of at most ${grouped(settings?.parkedMax)}`} />
+      </section>
+    </>
+  );
+}
+
+function Tile({ title, value, note }: { readonly title: string; readonly value: string; readonly note: string }): VNode {
+  return (
+    <div class="tile">
+      <h2>{title}</h2>
+      <p class="big">{value}</p>
+      <p class="faint">{note}</p>
+    </div>
+  );
+}
+
+function Parked({ group, count }: { readonly group: string; readonly count: number }): VNode {
+  const read = useCall((signal) => listParked(group, signal), `${group} ${count.toString()}`, 4 * everyMs);
+  const [result, setResult] = useState<{ text?: string; error?: unknown }>({});
+  const parked = read.data ?? [];
+  const replay = async (stream?: string, version?: string): Promise<void> => {
+    try {
+      const response = await call('ConsumerGroupService/ReplayParked', { group, stream, version }, new AbortController().signal);
+      setResult({ text: `${counted(response.count, 'event')} will be delivered again.` });
+    } catch (error) {
+      setResult({ error });
+    }
+    read.again();
+  };
+  return (
+    <section aria-labelledby="parked">
+      <h2 id="parked">Parked events</h2>
+      <Problem error={read.error ?? result.error} />
+      <p role="status" class="done">
+        {result.text}
+      </p>
+      {read.data?.length === 0 && <p class="faint">No event is parked.</p>}
+      {parked.length > 0 && (
+        <>
+          <ParkedTable parked={parked} replay={(stream, version) => void replay(stream, version)} />
+          {count > parkedMax && <p class="hint">The first {parkedMax} are shown.</p>}
+          <Confirm
+            label="Replay all"
+            word={group}
+            what={`Deliver ${counted(count, 'parked event')} again, in order for each stream.`}
+            onConfirm={() => replay()}
+          />
+        </>
+      )}
+    </section>
+  );
+}
+
+interface ParkedProps {
+  readonly parked: readonly ParkedEvent[];
+  readonly replay: (stream: string | undefined, version: string | undefined) => void;
+}
+
+function ParkedTable({ parked, replay }: ParkedProps): VNode {
+  return (
+    <div class="scroll">
+      <table class="parked" aria-label="Parked events">
+        <thead>
+          <tr>
+            <th scope="col">Stream</th>
+            <th scope="col" class="number">
+              Version
+            </th>
+            <th scope="col">Type</th>
+            <th scope="col" class="wide">
+              Reason
+            </th>
+            <th scope="col" class="number">
+              Attempts
+            </th>
+            <th scope="col">Parked</th>
+            <th scope="col">
+              <span class="offscreen">Action</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {parked.map((event) => (
+            <tr key={`${event.stream ?? ''} ${event.version ?? ''}`}>
+              <td class="stream-cell">
+                <StreamLink name={event.stream} />
+              </td>
+              <td class="number" data-label="Version">
+                <EventLink stream={event.stream} version={event.version} />
+              </td>
+              <td class="type-cell">
+                <TypeName type={event.type} />
+              </td>
+              <td class="wide wrap">
+                <bdi>{event.following === true ? 'follows a parked event' : shown(event.reason ?? '')}</bdi>
+              </td>
+              <td class="number" data-label="Attempts">
+                {grouped(event.attempts)}
+              </td>
+              <td class="time-cell">
+                <Time at={event.parkTime} />
+              </td>
+              <td>
+                {event.replaying === true ? (
+                  <span class="faint">replaying</span>
+                ) : (
+                  <button
+                    type="button"
+                    class="small"
+                    aria-label={`Retry ${event.stream ?? ''} version ${event.version ?? ''}`}
+                    onClick={() => {
+                      replay(event.stream, event.version);
+                    }}
+                  >
+                    Retry
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Members({ members }: { readonly members: readonly Member[] }): VNode {
+  return (
+    <section aria-labelledby="members">
+      <h2 id="members">Members</h2>
+      {members.length === 0 && <p class="faint">Nobody has joined.</p>}
+      {members.length > 0 && (
+        <div class="scroll">
+          <table aria-labelledby="members">
+            <thead>
+              <tr>
+                <th scope="col" class="wide">
+                  Member
+                </th>
+                <th scope="col" class="number">
+                  Lanes
+                </th>
+                <th scope="col" class="number">
+                  In flight at most
+                </th>
+                <th scope="col">Gateway</th>
+              </tr>
+            </thead>
+            <tbody>
+              {members.map((member) => (
+                <tr key={member.id}>
+                  <td class="wide mono wrap">{shown(member.id ?? '')}</td>
+                  <td class="number" data-label="Lanes">
+                    {grouped(member.lanes?.length)}
+                  </td>
+                  <td class="number" data-label="In flight">
+                    {grouped(member.maxInFlight)}
+                  </td>
+                  <td class="mono wrap">{shown(member.gateway ?? '')}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Lanes({ lanes }: { readonly lanes: readonly Lane[] }): VNode {
+  return (
+    <section aria-labelledby="lanes">
+      <h2 id="lanes">Lanes</h2>
+      <div class="scroll">
+        <table class="lanes" aria-labelledby="lanes">
+          <thead>
+            <tr>
+              <th scope="col" class="number">
+                Lane
+              </th>
+              <th scope="col" class="wide">
+                Member
+              </th>
+              <th scope="col" class="number">
+                Settled up to
+              </th>
+              <th scope="col" class="number">
+                Behind
+              </th>
+              <th scope="col" class="number">
+                Streams waiting
+              </th>
+              <th scope="col">Oldest unsettled</th>
+            </tr>
+          </thead>
+          <tbody>
+            {lanes.map((lane) => (
+              <tr key={lane.number ?? 0}>
+                <td class="number" data-label="Lane">
+                  {lane.number ?? 0}
+                </td>
+                <td class="wide mono wrap">{shown(lane.member ?? '')}</td>
+                <td class="number" data-label="Settled up to">
+                  {grouped(lane.floorPosition)}
+                </td>
+                <td class="number" data-label="Behind">
+                  {grouped(lane.lag)}
+                </td>
+                <td class="number" data-label="Waiting">
+                  {grouped(lane.streamsWaiting)}
+                </td>
+                <td class="time-cell">{lane.oldestTime !== undefined && <Time at={lane.oldestTime} />}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

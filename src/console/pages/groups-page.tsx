@@ -1,0 +1,86 @@
+import type { VNode } from 'preact';
+import { counted, grouped } from '../parts/numbers';
+import { Busy, Page } from '../parts/page';
+import { Problem } from '../parts/problem';
+import { addressOf } from '../parts/route';
+import { SameAs } from '../parts/same-as';
+import { shown } from '../parts/shown';
+import { ago } from '../parts/time';
+import { useCall } from '../parts/use-call';
+import { getGroup, lagOf, listGroups } from '../reads/groups';
+import type { Group } from '../wire/messages';
+
+/** All consumer groups that the caller may see. */
+export function GroupsPage(): VNode {
+  const read = useCall((signal) => listGroups(signal), 'groups');
+  return (
+    <Page title="Groups">
+      <Problem error={read.error} again={read.again} />
+      <Busy busy={read.busy && read.data === undefined} />
+      {read.data?.length === 0 && <p class="nothing">There is no consumer group that you may see.</p>}
+      {read.data !== undefined && read.data.length > 0 && (
+        <div class="scroll">
+          <table class="groups" aria-label="Groups">
+            <thead>
+              <tr>
+                <th scope="col" class="wide">
+                  Group
+                </th>
+                <th scope="col">Streams</th>
+                <th scope="col" class="number">
+                  Behind
+                </th>
+                <th scope="col" class="number">
+                  Oldest
+                </th>
+                <th scope="col" class="number">
+                  Members
+                </th>
+                <th scope="col" class="number">
+                  Parked
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {read.data.map((group) => (
+                <GroupRow key={group.name} group={group} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <SameAs commands={{ method: 'ConsumerGroupService/ListGroups', request: {}, sluice: ['group', 'list'] }} />
+    </Page>
+  );
+}
+
+function GroupRow({ group }: { readonly group: Group }): VNode {
+  const { name = '', settings } = group;
+  const read = useCall((signal) => getGroup(name, signal), name, 3_000);
+  const state = read.data;
+  const lag = lagOf(state?.lanes);
+  return (
+    <tr>
+      <td class="wide">
+        <a class="mono wrap" href={addressOf(['groups', name])}>
+          {shown(name)}
+        </a>
+      </td>
+      <td class="mono wrap">{shown(settings?.patterns?.join(' ') ?? 'all')}</td>
+      <td class="number" data-label="Behind">
+        {state !== undefined && grouped(lag.positions)}
+      </td>
+      <td class="number" data-label="Oldest">
+        {lag.since === undefined ? '' : ago(lag.since, Date.now())}
+      </td>
+      <td class="number" data-label="Members">
+        {state !== undefined && grouped(state.members?.length)}
+      </td>
+      <td class="number" data-label="Parked">
+        {state !== undefined && (
+          <span class={(state.parkedCount ?? 0) > 0 ? 'badge parked' : ''}>{counted(state.parkedCount, 'event')}</span>
+        )}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,58 @@
+import { useEffect, useState } from 'preact/hooks';
+import { watchToken } from '../wire/token';
+
+/** Where a call is. While it is repeated, `data` is that of the call before. */
+export interface Called<T> {
+  readonly data: T | undefined;
+  readonly error: unknown;
+  readonly busy: boolean;
+  /** Calls again. */
+  again(): void;
+}
+
+/** Calls when `key` or the token changes, and every `everyMs` if given. Undefined: there is nothing to call. */
+export function useCall<T>(
+  make: ((signal: AbortSignal) => Promise<T>) | undefined,
+  key: string,
+  everyMs?: number,
+): Called<T> {
+  const [state, setState] = useState<{ data: T | undefined; error: unknown; busy: boolean; key: string }>({
+    data: undefined,
+    error: undefined,
+    busy: make !== undefined,
+    key,
+  });
+  const [round, setRound] = useState(0);
+  const again = (): void => {
+    setRound((before) => before + 1);
+  };
+  useEffect(() => watchToken(again), []);
+  useEffect(() => {
+    if (make === undefined) return;
+    const ended = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    setState((before) => ({ ...before, data: before.key === key ? before.data : undefined, busy: true, key }));
+    make(ended.signal)
+      .then(
+        (data) => ({ data, error: undefined }),
+        (error: unknown) => ({ data: undefined, error }),
+      )
+      .then(({ data, error }) => {
+        if (ended.signal.aborted) return;
+        setState((before) => ({ data: data ?? (error !== undefined ? before.data : undefined), error, busy: false, key }));
+        if (everyMs !== undefined) timer = setTimeout(again, everyMs);
+      })
+      .catch(() => undefined);
+    return () => {
+      clearTimeout(timer);
+      ended.abort();
+    };
+  }, [key, round, make === undefined]);
+  const current = state.key === key;
+  return {
+    data: current ? state.data : undefined,
+    error: current ? state.error : undefined,
+    busy: current ? state.busy : true,
+    again,
+  };
+}
