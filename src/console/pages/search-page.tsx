@@ -81,7 +81,7 @@ function SearchForm({ text: first, kind: firstKind }: { readonly text: string; r
           ))}
         </select>
       </div>
-      <Field label={kindNames[kind]} name="q" type="search" value={text} onInput={setText} required wide />
+      <Field label={kindNames[kind]} name="q" value={text} onInput={setText} required wide />
       <button type="submit">Search</button>
     </Form>
   );

@@ -119,7 +119,7 @@ function Search({ prefix, order }: { readonly prefix: string; readonly order: 'n
         go(addressIn(order));
       }}
     >
-      <Field label="Name begins with" name="prefix" type="search" value={text} onInput={setText} placeholder="order." wide />
+      <Field label="Name begins with" name="prefix" value={text} onInput={setText} placeholder="order." wide />
       <button type="submit">Search</button>
       <span class="choice" role="group" aria-label="Order">
         <a href={addressIn('newest')} aria-current={order === 'newest' ? 'true' : undefined}>

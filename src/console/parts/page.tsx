@@ -42,7 +42,7 @@ interface FieldProps {
   readonly onInput: (value: string) => void;
   readonly placeholder?: string;
   readonly hint?: string;
-  readonly type?: 'password' | 'search';
+  readonly type?: 'password';
   readonly required?: boolean;
   readonly problem?: string;
   readonly wide?: boolean;
@@ -73,7 +73,7 @@ export function Field(props: FieldProps): VNode {
       {props.type === 'password' ? (
         <input {...attributes} type="password" />
       ) : (
-        <input {...attributes} type={props.type === 'search' ? 'search' : 'text'} />
+        <input {...attributes} type="text" />
       )}
       {problem !== undefined ? (
         <p class="field-problem" id={`${name}-problem`}>

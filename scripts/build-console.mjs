@@ -1,0 +1,60 @@
+// Bundles src/console into dist/console: index.html, and files with hashed names in assets/. `--size` prints what a browser loads
+// first, compressed.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const source = join(root, 'src/console');
+const target = join(root, process.argv.find((word) => word.startsWith('--out='))?.slice(6) ?? 'dist/console');
+const assets = join(target, 'assets');
+
+rmSync(target, { recursive: true, force: true });
+mkdirSync(assets, { recursive: true });
+
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: { main: join(source, 'main.tsx'), style: join(source, 'console.css') },
+  outdir: assets,
+  entryNames: '[name]-[hash]',
+  assetNames: '[name]-[hash]',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: ['chrome120', 'firefox121', 'safari17.4'],
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  loader: { '.woff2': 'file' },
+  legalComments: 'linked',
+  metafile: true,
+  logLevel: 'warning',
+});
+
+const built = Object.keys(metafile.outputs).map((file) => file.replace(/^.*\/assets\//, ''));
+const named = (pattern) => built.find((name) => pattern.test(name));
+const icon = readFileSync(join(source, 'icon.svg'));
+const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
+writeFileSync(join(assets, iconName), icon);
+const bundled = ['preact', 'uplot', '@fontsource/ibm-plex-sans', '@fontsource/ibm-plex-mono'];
+const licences = bundled.map((name) => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`);
+writeFileSync(join(assets, 'licenses.txt'), licences.join('\n\n'));
+const html = readFileSync(join(source, 'index.html'), 'utf8')
+  .replace('assets/main.js', `assets/${named(/^main-.*\.js$/)}`)
+  .replace('assets/main.css', `assets/${named(/^style-.*\.css$/)}`)
+  .replace('assets/icon.svg', `assets/${iconName}`);
+writeFileSync(join(target, 'index.html'), html);
+
+if (process.argv.includes('--size')) {
+  const files = [join(target, 'index.html'), ...readdirSync(assets).map((name) => join(assets, name))];
+  let sum = 0;
+  for (const file of files.filter((name) => !name.endsWith('.txt'))) {
+    const bytes = readFileSync(file);
+    const size = extname(file) === '.woff2' ? bytes.length : brotliCompressSync(bytes).length;
+    sum += size;
+    console.log(`${size.toString().padStart(7)} ${file.slice(target.length + 1)}`);
+  }
+  console.log(`${sum.toString().padStart(7)} in all`);
+}
