@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir, totalmem, type } from 'node:os';
-import { version } from '../src/versions';
+import { version } from '../src/version';
 
 /** The environment that the figures depend on, as lines of Markdown. */
 export function describeMachine(natsVersion: string): string[] {

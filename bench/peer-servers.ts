@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { spawnTied, type TiedProcess } from '../src/nats-server/tied-process';
-import { version } from '../src/versions';
+import { version } from '../src/version';
 import { freePorts, until } from '../test/support/nats-server';
 import { nodeFlags } from '../test/support/node-flags';
 import { connectRpc } from '../test/support/rpc-client';

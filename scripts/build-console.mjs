@@ -39,7 +39,9 @@ const icon = readFileSync(join(source, 'icon.svg'));
 const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
 writeFileSync(join(assets, iconName), icon);
 const bundled = ['preact', 'uplot', '@fontsource/ibm-plex-sans', '@fontsource/ibm-plex-mono'];
-const licences = bundled.map((name) => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`);
+const licences = bundled.map(
+  (name) => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`,
+);
 writeFileSync(join(assets, 'licenses.txt'), licences.join('\n\n'));
 const html = readFileSync(join(source, 'index.html'), 'utf8')
   .replace('assets/main.js', `assets/${named(/^main-.*\.js$/)}`)

@@ -19,7 +19,7 @@ import type { StoreCounts } from './metrics/store-counts';
 import type { ConsumerGroups } from './store/consumer-groups';
 import type { Durability } from './store/durability';
 import type { StoreFacts } from './store/store-facts';
-import { version } from './versions';
+import { version } from './version';
 
 export interface GatewayHttpOptions {
   /** host:port; undefined: nothing is served over HTTP. */

@@ -13,7 +13,7 @@ import { streamSync, type DurabilityLevel, type ReachableNats } from './reach-na
 import type { FillingProgress } from './store/store-info';
 import { observed } from './store/observed';
 import { openTracing } from './tracing/tracing';
-import { version } from './versions';
+import { version } from './version';
 import { WorkerStartError } from './workers/worker-process';
 
 /** A gateway that serves. */

@@ -3,7 +3,7 @@ import { storeIdOf } from '../jetstream/nats/open-stream';
 import { requestSnapshot, type Snapshot } from '../jetstream/nats/snapshot';
 import { unfinishedRestore } from '../jetstream/nats/unfinished-restore';
 import { sequence } from '../store/values';
-import { version } from '../versions';
+import { version } from '../version';
 import { BackupError } from './backup-error';
 import { newBackupFolder } from './backup-folder';
 import { checkLog, type Checked } from './check-log';

@@ -1,11 +1,13 @@
-import { ReflectionMode, type GetServerInfoResponse } from '../client/client';
+import type { GetServerInfoResponse, ReflectionMode } from '../client/client';
 import type { Finding } from './finding';
-import { counted } from './words';
+import { counted } from './counted';
 
 type Access = NonNullable<GetServerInfoResponse['access']>;
 type AuthFile = NonNullable<Access['authFile']>;
 
 const allStreamsMany = 5;
+// As in findings.ts, not from the enum.
+const reflectionOn: ReflectionMode.ON = 1;
 const check = 'access';
 const seeSecurity = 'docs/operations/security.md';
 
@@ -59,7 +61,7 @@ function controlled(access: Access): Finding {
 }
 
 function reflection({ controlled: isControlled, reflection: mode }: Access): Finding[] {
-  if (!isControlled || mode !== ReflectionMode.ON) return [];
+  if (!isControlled || mode !== reflectionOn) return [];
   const message = 'callers without a credential can ask for the services and messages (reflection)';
   return [{ check, level: 'warn', message, remedy: 'leave --reflection=on out' }];
 }

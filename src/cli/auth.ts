@@ -10,7 +10,8 @@ import type { Given } from './arguments';
 import { defineCommand, type Context } from './command';
 import { CommandError, exitCode, UsageError } from './failure';
 import { paint } from './output';
-import { counted, noWords } from './words';
+import { counted } from './counted';
+import { noWords } from './words';
 
 const options = {
   'auth-file': { kind: 'text', value: 'FILE', help: 'The auth file; must be given.' },

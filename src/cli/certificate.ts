@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectOptions } from '../client/client';
 import type { Finding } from './finding';
-import { counted } from './words';
+import { counted } from './counted';
 
 const dayMs = 86_400_000;
 /** A renewal that does not work should be noticed while there is time to mend it. */

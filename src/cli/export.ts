@@ -8,7 +8,8 @@ import { commitLine, exportFormat, headerLine, type ExportHeader } from './expor
 import { CommandError, exitCode } from './failure';
 import { createProgress } from './progress';
 import { skipOption, skippedMessage } from './unreadable';
-import { counted, patternHelp } from './words';
+import { counted } from './counted';
+import { patternHelp } from './words';
 
 export const exportCommand = defineCommand({
   name: 'export',

@@ -8,7 +8,7 @@ import {
 import { groupLimits } from '../group-limits';
 import type { Context } from './command';
 import type { Finding } from './finding';
-import { counted } from './words';
+import { counted } from './counted';
 
 const check = 'groups';
 /** An event that is not settled after this time waits for something. */

@@ -2,7 +2,7 @@ import type { Group, GroupLane, GroupState, ParkedEvent } from '../client/client
 import { printCells } from './cells';
 import type { Context } from './command';
 import { toEventJson } from './event-json';
-import { counted } from './words';
+import { counted } from './counted';
 
 /** How the verbs of `group` print what they get. */
 

@@ -14,7 +14,8 @@ import { withGivenKeys } from './keys-option';
 import { printGroup, printGroupState, printParked } from './group-text';
 import { reportNothing } from './nothing';
 import { groupStartOf } from './start';
-import { counted, noWords, one } from './words';
+import { counted } from './counted';
+import { noWords, one } from './words';
 
 export const groupCommand = defineCommand({
   name: 'group',

@@ -8,7 +8,8 @@ import { Erasures } from './import-erasures';
 import { storeInOrder, type FileCommit } from './import-order';
 import { readLines } from './lines';
 import { createProgress } from './progress';
-import { counted, one } from './words';
+import { counted } from './counted';
+import { one } from './words';
 
 export const importCommand = defineCommand({
   name: 'import',

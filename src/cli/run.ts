@@ -4,7 +4,7 @@ import { connect, type ConnectOptions, type Token } from '../client/client';
 import { isLocal } from '../client/target';
 import type { CommandDefaults } from '../config/config';
 import { suggestion } from '../config/nearest-name';
-import { version } from '../versions';
+import { version } from '../version';
 import { appendCommand } from './append';
 import { withPort } from './address';
 import type { Given } from './arguments';

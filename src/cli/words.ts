@@ -1,10 +1,5 @@
 import { UsageError } from './failure';
 
-/** A number with its noun, in the singular for 1. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** Of commands that read matching streams. */
 export const permittedOption = {
   'permitted-only': {

@@ -24,7 +24,11 @@ const links = [
   { name: 'Tail', path: ['tail'], of: ['tail'] },
   { name: 'Try', path: ['try'], of: ['try'] },
   { name: 'Actions', path: ['actions'], of: ['actions'] },
-] as const satisfies readonly { name: string; path: readonly string[]; of: readonly (string | undefined)[] }[];
+] as const satisfies readonly {
+  name: string;
+  path: readonly string[];
+  of: readonly (string | undefined)[];
+}[];
 
 /** What is around each page. */
 export function Shell(): VNode {
@@ -83,7 +87,8 @@ function PageOf({ route: { path, query } }: { readonly route: Route }): VNode {
   if (kind === undefined) return <StorePage />;
   if (kind === 'streams') return <StreamsPage query={query} />;
   if (kind === 'stream' && first !== '') return <StreamPage key={first} name={first} query={query} />;
-  if (kind === 'event' && /^\d+$/.test(second)) return <EventPage key={`${first} ${second}`} stream={first} version={second} />;
+  if (kind === 'event' && /^\d+$/.test(second))
+    return <EventPage key={`${first} ${second}`} stream={first} version={second} />;
   if (kind === 'search') return <SearchPage query={query} />;
   if (kind === 'groups' && first !== '') return <GroupPage key={first} name={first} />;
   if (kind === 'groups') return <GroupsPage />;

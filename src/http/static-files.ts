@@ -86,9 +86,17 @@ function fileOf(path: string, identity: Buffer): File {
   return { type, headers, bodies: { br, gzip: gzipSync(identity), identity } };
 }
 
-function respond({ method, headers }: IncomingMessage, response: ServerResponse, file: File | undefined): void {
+function respond(
+  { method, headers }: IncomingMessage,
+  response: ServerResponse,
+  file: File | undefined,
+): void {
   if (file === undefined || (method !== 'GET' && method !== 'HEAD')) {
-    response.writeHead(405, { ...safeHeaders, allow: 'GET, HEAD', 'content-type': 'text/plain; charset=utf-8' });
+    response.writeHead(405, {
+      ...safeHeaders,
+      allow: 'GET, HEAD',
+      'content-type': 'text/plain; charset=utf-8',
+    });
     response.end('only GET and HEAD\n');
     return;
   }

@@ -8,7 +8,7 @@ import { readManifest, type Manifest } from '../backup/manifest';
 import { checkFiles, restore } from '../backup/restore';
 import { verify } from '../backup/verify';
 import { writeLines } from '../cli/output';
-import { counted } from '../cli/words';
+import { counted } from '../cli/counted';
 import { ConfigError, loadOperatorConfig, type OperatorConfig } from '../config/config';
 import { openLog, type OpenedLog } from '../jetstream/open-log';
 import { DataFolderError, reachAsOperator } from './reach';

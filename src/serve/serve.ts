@@ -9,7 +9,7 @@ import { primary } from '../primary';
 import { alone } from '../role';
 import { helpText } from '../config/help';
 import { isPatchedNode, nodeVersions } from '../versions';
-import { version } from '../versions';
+import { version } from '../version';
 
 /** The exit codes of serving; config/help.ts explains them. */
 const exitCode = { ok: 0, unexpected: 1, settings: 2, store: 3, listen: 4, disk: 5 } as const;

@@ -5,7 +5,7 @@ import { connect } from 'nats';
 import { Durability } from '../../src/client/client';
 import type { Finding } from '../../src/cli/finding';
 import { findings } from '../../src/cli/findings';
-import { version } from '../../src/versions';
+import { version } from '../../src/version';
 import { digestOfToken, makeToken } from '../../src/auth/token';
 import {
   AccessInfo,

@@ -8,7 +8,7 @@ import {
   type RecordedEvent,
   type SluiceClient,
 } from '../../src/client/client';
-import { version } from '../../src/versions';
+import { version } from '../../src/version';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';

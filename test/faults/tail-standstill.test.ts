@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
 import { findings } from '../../src/cli/findings';
-import { version } from '../../src/versions';
+import { version } from '../../src/version';
 import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';

@@ -1,6 +1,6 @@
 import { connect, type NatsConnection } from 'nats';
 import { defaultLimits, type Limits } from '../../src/limits';
-import { version } from '../../src/versions';
+import { version } from '../../src/version';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
 import { connectWire, type WireClient, type WireMessage } from '../support/wire-client';

@@ -17,7 +17,10 @@ const isNumber = (text: string): boolean => /^[1-9]\d{0,15}$/.test(text);
 /** The four changes. Each expects the version that is shown, so that it never concerns events that nobody has seen. */
 export function ActionForms({ stream, again }: Props): VNode {
   const [result, setResult] = useState<{ text?: string; error?: unknown }>({});
-  const act = async (done: string, change: (signal: AbortSignal) => Promise<TruncateStreamResponse>): Promise<void> => {
+  const act = async (
+    done: string,
+    change: (signal: AbortSignal) => Promise<TruncateStreamResponse>,
+  ): Promise<void> => {
     try {
       const { changed } = await change(new AbortController().signal);
       setResult({ text: changed === true ? done : 'The stream was like this already: nothing was changed.' });
@@ -45,11 +48,22 @@ export function ActionForms({ stream, again }: Props): VNode {
 
 interface ActionProps {
   readonly stream: StreamDescription;
-  readonly act: (done: string, change: (signal: AbortSignal) => Promise<TruncateStreamResponse>) => Promise<void>;
+  readonly act: (
+    done: string,
+    change: (signal: AbortSignal) => Promise<TruncateStreamResponse>,
+  ) => Promise<void>;
   readonly disabled?: boolean;
 }
 
-function Action({ title, text, children }: { readonly title: string; readonly text: string; readonly children: ComponentChildren }): VNode {
+function Action({
+  title,
+  text,
+  children,
+}: {
+  readonly title: string;
+  readonly text: string;
+  readonly children: ComponentChildren;
+}): VNode {
   return (
     <section class="action" aria-label={title}>
       <h2>{title}</h2>
@@ -72,7 +86,11 @@ function Truncate({ stream: { stream = '', version }, act, disabled }: ActionPro
         disabled={disabled === true || !isNumber(before)}
         onConfirm={() =>
           act(`Events before version ${before} are hidden.`, (signal) =>
-            call('StreamService/TruncateStream', { stream, beforeVersion: before, expectedVersion: version }, signal),
+            call(
+              'StreamService/TruncateStream',
+              { stream, beforeVersion: before, expectedVersion: version },
+              signal,
+            ),
           )
         }
       />
@@ -93,7 +111,13 @@ function Erase({ stream: { stream = '', version }, act }: ActionProps): VNode {
         <Field label="From version" name="erase-from" value={from} onInput={setFrom} />
         <Field label="To version" name="erase-to" value={to} onInput={setTo} />
       </div>
-      <Field label="Reason, for the record" name="reason" value={reason} onInput={setReason} placeholder="request 4711" />
+      <Field
+        label="Reason, for the record"
+        name="reason"
+        value={reason}
+        onInput={setReason}
+        placeholder="request 4711"
+      />
       <Confirm
         label="Erase"
         word={stream}
@@ -132,7 +156,10 @@ function Delete({ stream: { stream = '', version }, act, disabled }: ActionProps
 
 function Tombstone({ stream: { stream = '', version }, act, disabled }: ActionProps): VNode {
   return (
-    <Action title="Tombstone" text="Deletes the stream for ever: every later append is refused. It cannot be undone.">
+    <Action
+      title="Tombstone"
+      text="Deletes the stream for ever: every later append is refused. It cannot be undone."
+    >
       <Confirm
         label="Tombstone"
         word={stream}

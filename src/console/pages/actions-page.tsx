@@ -23,8 +23,8 @@ export function ActionsPage({ query }: { readonly query: URLSearchParams }): VNo
   return (
     <Page title="Actions">
       <p class="prose">
-        Hide the beginning of a stream, delete it, end it for ever, or erase contents. Each needs a grant of <code>manage</code> on the
-        stream and a typed confirmation, and is in the audit log of the gateway.
+        Hide the beginning of a stream, delete it, end it for ever, or erase contents. Each needs a grant of{' '}
+        <code>manage</code> on the stream and a typed confirmation, and is in the audit log of the gateway.
       </p>
       <Form
         label="Stream"
@@ -32,7 +32,15 @@ export function ActionsPage({ query }: { readonly query: URLSearchParams }): VNo
           go(addressOf(['actions'], { stream: text.trim() }));
         }}
       >
-        <Field label="Stream" name="stream" value={text} onInput={setText} required placeholder="order.42" wide />
+        <Field
+          label="Stream"
+          name="stream"
+          value={text}
+          onInput={setText}
+          required
+          placeholder="order.42"
+          wide
+        />
         <button type="submit">Choose</button>
       </Form>
       <Problem error={read.error} />
@@ -40,10 +48,13 @@ export function ActionsPage({ query }: { readonly query: URLSearchParams }): VNo
       {stream !== undefined && <Description stream={stream} />}
       {mayManage === false && (
         <p class="banner">
-          You have no grant of <code>manage</code> on this stream. <a href={addressOf(['token'])}>Use another token</a>
+          You have no grant of <code>manage</code> on this stream.{' '}
+          <a href={addressOf(['token'])}>Use another token</a>
         </p>
       )}
-      {stream !== undefined && mayManage === true && <ActionForms key={name} stream={stream} again={read.again} />}
+      {stream !== undefined && mayManage === true && (
+        <ActionForms key={name} stream={stream} again={read.again} />
+      )}
       <SameAs
         commands={{
           method: 'StreamService/GetStream',
@@ -82,8 +93,10 @@ function Description({ stream }: { readonly stream: StreamDescription }): VNode 
             <ul class="pairs">
               {erased.map((range) => (
                 <li key={range.position}>
-                  versions {grouped(range.fromVersion)} to {grouped(range.toVersion)}, <Time at={range.commitTime} />,{' '}
-                  <bdi class="mono">{shown(range.principal ?? 'nobody is recorded')}</bdi>: <bdi>{shown(range.reason ?? '')}</bdi>
+                  versions {grouped(range.fromVersion)} to {grouped(range.toVersion)},{' '}
+                  <Time at={range.commitTime} />,{' '}
+                  <bdi class="mono">{shown(range.principal ?? 'nobody is recorded')}</bdi>:{' '}
+                  <bdi>{shown(range.reason ?? '')}</bdi>
                 </li>
               ))}
             </ul>

@@ -63,7 +63,9 @@ function Neighbours({ stream, version }: { readonly stream: string; readonly ver
   const before = BigInt(version) - 1n;
   return (
     <nav class="pages" aria-label="Other versions">
-      {before > 0n && <a href={addressOf(['event', stream, before.toString()])}>Version {before.toString()}</a>}
+      {before > 0n && (
+        <a href={addressOf(['event', stream, before.toString()])}>Version {before.toString()}</a>
+      )}
       <a href={addressOf(['event', stream, (BigInt(version) + 1n).toString()])}>
         Version {(BigInt(version) + 1n).toString()}
       </a>
@@ -75,12 +77,15 @@ function Neighbours({ stream, version }: { readonly stream: string; readonly ver
 function Mates({ event }: { readonly event: RecordedEvent }): VNode | null {
   const position = event.position ?? '1';
   const read = useCall((signal) => readCommit(position, signal), position);
-  const mates = read.data?.events.filter((other) => other.id !== event.id || other.stream !== event.stream) ?? [];
+  const mates =
+    read.data?.events.filter((other) => other.id !== event.id || other.stream !== event.stream) ?? [];
   return (
     <section aria-labelledby="mates">
       <h2 id="mates">Stored with it</h2>
       <Problem error={read.error} again={read.again} />
-      {read.data !== undefined && mates.length === 0 && <p class="faint">It is the only event of its commit.</p>}
+      {read.data !== undefined && mates.length === 0 && (
+        <p class="faint">It is the only event of its commit.</p>
+      )}
       {mates.length > 0 && <EventTable events={mates} withStream label="Events of the same commit" />}
     </section>
   );
@@ -100,7 +105,9 @@ function Correlated({ event, id }: { readonly event: RecordedEvent; readonly id:
         {!isRoot && read.data !== undefined && causes.length === 0 && (
           <p class="wrap">
             <bdi class="mono">{shown(event.causationId ?? '')}</bdi>{' '}
-            <span class="faint">is no event of this correlation id: a command, or an event of elsewhere.</span>
+            <span class="faint">
+              is no event of this correlation id: a command, or an event of elsewhere.
+            </span>
           </p>
         )}
         <ol class="causes">
@@ -117,7 +124,9 @@ function Correlated({ event, id }: { readonly event: RecordedEvent; readonly id:
         <p class="summary">
           <bdi class="mono wrap">{shown(id)}</bdi>
           {read.data !== undefined && <span>{counted(events.length, 'event')}</span>}
-          {read.data?.header?.limitedToGrants === true && <span class="faint">of streams that you may read</span>}
+          {read.data?.header?.limitedToGrants === true && (
+            <span class="faint">of streams that you may read</span>
+          )}
           {read.data !== undefined && read.data.cut !== 'no' && <span class="faint">there are more</span>}
         </p>
         <Problem error={read.error} again={read.again} />

@@ -21,7 +21,11 @@ export function GroupPage({ name }: { readonly name: string }): VNode {
   const read = useCall((signal) => getGroup(name, signal), name, everyMs);
   const state = read.data;
   return (
-    <Page title={name} above={<a href={addressOf(['groups'])}>Groups</a>} heading={<bdi class="mono wrap">{shown(name)}</bdi>}>
+    <Page
+      title={name}
+      above={<a href={addressOf(['groups'])}>Groups</a>}
+      heading={<bdi class="mono wrap">{shown(name)}</bdi>}
+    >
       <Problem error={read.error} again={read.again} />
       <Busy busy={read.busy && state === undefined} />
       {state !== undefined && (
@@ -32,7 +36,13 @@ export function GroupPage({ name }: { readonly name: string }): VNode {
           <Lanes lanes={state.lanes ?? []} />
         </>
       )}
-      <SameAs commands={{ method: 'ConsumerGroupService/GetGroup', request: { group: name }, sluice: ['group', 'get', name] }} />
+      <SameAs
+        commands={{
+          method: 'ConsumerGroupService/GetGroup',
+          request: { group: name },
+          sluice: ['group', 'get', name],
+        }}
+      />
     </Page>
   );
 }
@@ -40,7 +50,10 @@ export function GroupPage({ name }: { readonly name: string }): VNode {
 function Numbers({ state }: { readonly state: GetGroupResponse }): VNode {
   const lag = lagOf(state.lanes);
   const settings = state.group?.settings;
-  const types = [...(settings?.eventTypes ?? []), ...(settings?.eventTypePrefixes ?? []).map((prefix) => `${prefix}…`)];
+  const types = [
+    ...(settings?.eventTypes ?? []),
+    ...(settings?.eventTypePrefixes ?? []).map((prefix) => `${prefix}…`),
+  ];
   return (
     <>
       <p class="summary">
@@ -58,14 +71,30 @@ function Numbers({ state }: { readonly state: GetGroupResponse }): VNode {
           value={lag.since === undefined ? 'none' : ago(lag.since, Date.now())}
           note={lag.since === undefined ? 'nothing is outstanding' : 'since it was committed'}
         />
-        <Tile title="Members" value={grouped(state.members?.length)} note={`share ${counted(state.lanes?.length, 'lane')}`} />
-        <Tile title="Parked" value={grouped(state.parkedCount)} note={`of at most ${grouped(settings?.parkedMax)}`} />
+        <Tile
+          title="Members"
+          value={grouped(state.members?.length)}
+          note={`share ${counted(state.lanes?.length, 'lane')}`}
+        />
+        <Tile
+          title="Parked"
+          value={grouped(state.parkedCount)}
+          note={`of at most ${grouped(settings?.parkedMax)}`}
+        />
       </section>
     </>
   );
 }
 
-function Tile({ title, value, note }: { readonly title: string; readonly value: string; readonly note: string }): VNode {
+function Tile({
+  title,
+  value,
+  note,
+}: {
+  readonly title: string;
+  readonly value: string;
+  readonly note: string;
+}): VNode {
   return (
     <div class="tile">
       <h2>{title}</h2>
@@ -81,7 +110,11 @@ function Parked({ group, count }: { readonly group: string; readonly count: numb
   const parked = read.data ?? [];
   const replay = async (stream?: string, version?: string): Promise<void> => {
     try {
-      const response = await call('ConsumerGroupService/ReplayParked', { group, stream, version }, new AbortController().signal);
+      const response = await call(
+        'ConsumerGroupService/ReplayParked',
+        { group, stream, version },
+        new AbortController().signal,
+      );
       setResult({ text: `${counted(response.count, 'event')} will be delivered again.` });
     } catch (error) {
       setResult({ error });

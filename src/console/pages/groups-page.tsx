@@ -49,7 +49,9 @@ export function GroupsPage(): VNode {
           </table>
         </div>
       )}
-      <SameAs commands={{ method: 'ConsumerGroupService/ListGroups', request: {}, sluice: ['group', 'list'] }} />
+      <SameAs
+        commands={{ method: 'ConsumerGroupService/ListGroups', request: {}, sluice: ['group', 'list'] }}
+      />
     </Page>
   );
 }
@@ -78,7 +80,9 @@ function GroupRow({ group }: { readonly group: Group }): VNode {
       </td>
       <td class="number" data-label="Parked">
         {state !== undefined && (
-          <span class={(state.parkedCount ?? 0) > 0 ? 'badge parked' : ''}>{counted(state.parkedCount, 'event')}</span>
+          <span class={(state.parkedCount ?? 0) > 0 ? 'badge parked' : ''}>
+            {counted(state.parkedCount, 'event')}
+          </span>
         )}
       </td>
     </tr>

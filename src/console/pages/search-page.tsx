@@ -54,7 +54,13 @@ function commandsFor(kind: SearchKind, text: string): Commands {
   return searchCommands(kind, text === '' ? '…' : text);
 }
 
-function SearchForm({ text: first, kind: firstKind }: { readonly text: string; readonly kind: SearchKind }): VNode {
+function SearchForm({
+  text: first,
+  kind: firstKind,
+}: {
+  readonly text: string;
+  readonly kind: SearchKind;
+}): VNode {
   const [text, setText] = useState(first);
   const [kind, setKind] = useState(firstKind);
   return (

@@ -48,7 +48,13 @@ export function StorePage(): VNode {
   );
 }
 
-function Numbers({ store, samples }: { readonly store: StoreInfo; readonly samples: readonly Sample[] }): VNode {
+function Numbers({
+  store,
+  samples,
+}: {
+  readonly store: StoreInfo;
+  readonly samples: readonly Sample[];
+}): VNode {
   const rates = ratesOf(samples);
   const now = rates.slice(-3);
   const rate = now.reduce((sum, [, value]) => sum + value, 0) / Math.max(1, now.length);
@@ -71,7 +77,9 @@ function Numbers({ store, samples }: { readonly store: StoreInfo; readonly sampl
           <h2>Size</h2>
           <p class="big">{bytesText(store.bytes)}</p>
           <p class="faint">
-            {store.bytesMax === undefined ? counted(store.messageCount, 'message') : `of at most ${bytesText(store.bytesMax)}`}
+            {store.bytesMax === undefined
+              ? counted(store.messageCount, 'message')
+              : `of at most ${bytesText(store.bytesMax)}`}
           </p>
         </div>
       )}
@@ -102,7 +110,9 @@ function About({ info }: { readonly info: GetServerInfoResponse }): VNode {
           </Fact>
         )}
         {store.consumerCount !== undefined && (
-          <Fact name="Gateways">{counted(store.consumerCount, 'consumer')} of the log: each gateway has one</Fact>
+          <Fact name="Gateways">
+            {counted(store.consumerCount, 'consumer')} of the log: each gateway has one
+          </Fact>
         )}
         <Fact name="You are">
           <bdi class="mono">{shown(access.principal ?? 'anonymous')}</bdi>
@@ -148,7 +158,15 @@ function Replicas({ info }: { readonly info: GetServerInfoResponse }): VNode | n
                 <td>
                   <bdi class="mono wrap">{shown(server.name ?? '')}</bdi>
                 </td>
-                <td>{server.offline === true ? 'offline' : server.leader === true ? 'leader' : server.current === true ? 'current' : 'behind'}</td>
+                <td>
+                  {server.offline === true
+                    ? 'offline'
+                    : server.leader === true
+                      ? 'leader'
+                      : server.current === true
+                        ? 'current'
+                        : 'behind'}
+                </td>
                 <td class="number">{server.leader === true ? '' : counted(server.lag, 'operation')}</td>
               </tr>
             ))}

@@ -39,7 +39,13 @@ export function StreamFilter({ name, page, onChange }: Props): VNode {
   };
   return (
     <Form onSubmit={() => void submit()} label="What to show">
-      <Field label="Types" name="types" value={types} onInput={setTypes} placeholder="OrderPlaced, OrderPaid" />
+      <Field
+        label="Types"
+        name="types"
+        value={types}
+        onInput={setTypes}
+        placeholder="OrderPlaced, OrderPaid"
+      />
       <Field
         label="Jump to version or time"
         name="jump"
@@ -48,7 +54,14 @@ export function StreamFilter({ name, page, onChange }: Props): VNode {
         placeholder="1200 or 2026-11-25 16:15"
         problem={problems.jump}
       />
-      <Field label="As of" name="asOf" value={asOf} onInput={setAsOf} placeholder="2026-11-25 16:15" problem={problems.asOf} />
+      <Field
+        label="As of"
+        name="asOf"
+        value={asOf}
+        onInput={setAsOf}
+        placeholder="2026-11-25 16:15"
+        problem={problems.asOf}
+      />
       <button type="submit">Show</button>
     </Form>
   );

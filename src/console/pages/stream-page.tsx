@@ -12,7 +12,13 @@ import { shown } from '../parts/shown';
 import { Time } from '../parts/time';
 import { useCall } from '../parts/use-call';
 import { followedEventsMax, useFollow } from '../parts/use-follow';
-import { readStreamPage, streamPageEvents, streamPageRequest, versionAsOf, type StreamPage } from '../reads/stream-page';
+import {
+  readStreamPage,
+  streamPageEvents,
+  streamPageRequest,
+  versionAsOf,
+  type StreamPage,
+} from '../reads/stream-page';
 import type { ReadStreamHeader } from '../wire/messages';
 import { StreamFilter } from './stream-filter';
 
@@ -35,7 +41,11 @@ export function StreamPage({ name, query }: Props): VNode {
     addressOf(['stream', name], { from, asOf, types: types.join(','), ...changes });
   const canFollow = asOf === undefined && from === undefined;
   return (
-    <Page title={name} above={<a href={addressOf(['streams'])}>Streams</a>} heading={<bdi class="mono wrap">{shown(name)}</bdi>}>
+    <Page
+      title={name}
+      above={<a href={addressOf(['streams'])}>Streams</a>}
+      heading={<bdi class="mono wrap">{shown(name)}</bdi>}
+    >
       <StreamFacts header={header} />
       <StreamFilter
         key={key}
@@ -47,21 +57,35 @@ export function StreamPage({ name, query }: Props): VNode {
       />
       {asOf !== undefined && (
         <p class="banner">
-          As of <Time at={asOf} /> the stream was at version {then.data?.version ?? '0'}. Later events are left out.{' '}
-          <a href={address({ asOf: undefined, from: undefined })}>Show it as it is now</a>
+          As of <Time at={asOf} /> the stream was at version {then.data?.version ?? '0'}. Later events are
+          left out. <a href={address({ asOf: undefined, from: undefined })}>Show it as it is now</a>
         </p>
       )}
       <Problem error={read.error} again={read.again} />
       <Busy busy={read.busy && read.data === undefined} />
       {read.data !== undefined && canFollow && (
-        <Live name={name} types={types} after={header?.version ?? '0'} key={`live ${key} ${header?.version ?? ''}`} />
+        <Live
+          name={name}
+          types={types}
+          after={header?.version ?? '0'}
+          key={`live ${key} ${header?.version ?? ''}`}
+        />
       )}
       {read.data !== undefined && read.data.events.length > 0 && (
-        <EventTable events={read.data.events} label={`Events of ${name}`} key={keyOf(read.data.events[0] ?? {})} />
+        <EventTable
+          events={read.data.events}
+          label={`Events of ${name}`}
+          key={keyOf(read.data.events[0] ?? {})}
+        />
       )}
       {read.data?.events.length === 0 && <p class="nothing">{emptyText(header, page)}</p>}
       {read.data !== undefined && (
-        <Pages events={read.data.events} cut={read.data.cut} isNewest={from === undefined} address={address} />
+        <Pages
+          events={read.data.events}
+          cut={read.data.cut}
+          isNewest={from === undefined}
+          address={address}
+        />
       )}
       <SameAs
         commands={{
@@ -81,9 +105,12 @@ function sluiceWords({ stream, from, types }: StreamPage): string[] {
 }
 
 function emptyText(header: ReadStreamHeader | undefined, { types, asOf }: StreamPage): string {
-  if (header?.version === undefined) return 'There is no stream of this name, or nothing has been appended to it yet.';
-  if (header.state === 'STREAM_STATE_DELETED') return 'The stream was deleted. The next append goes on with the next version.';
-  if (header.state === 'STREAM_STATE_TOMBSTONED') return 'The stream was tombstoned. It takes no more events.';
+  if (header?.version === undefined)
+    return 'There is no stream of this name, or nothing has been appended to it yet.';
+  if (header.state === 'STREAM_STATE_DELETED')
+    return 'The stream was deleted. The next append goes on with the next version.';
+  if (header.state === 'STREAM_STATE_TOMBSTONED')
+    return 'The stream was tombstoned. It takes no more events.';
   if (types.length > 0 || asOf !== undefined) return 'No event of the stream is selected.';
   return 'No event of the stream can be read: all are hidden.';
 }
@@ -132,7 +159,15 @@ function Pages({ events, cut, isNewest, address }: PagesProps): VNode | null {
 }
 
 /** What is appended from now on, above what was read. */
-function Live({ name, types, after }: { readonly name: string; readonly types: readonly string[]; readonly after: string }): VNode {
+function Live({
+  name,
+  types,
+  after,
+}: {
+  readonly name: string;
+  readonly types: readonly string[];
+  readonly after: string;
+}): VNode {
   const [on, setOn] = useState(false);
   const [begun, setBegun] = useState(false);
   const follow = useFollow({
@@ -160,7 +195,9 @@ function Live({ name, types, after }: { readonly name: string; readonly types: r
             <b>{counted(follow.count, 'new event')}</b>, {rateText(follow.rate)} /s
           </span>
         )}
-        {follow.count > followedEventsMax && <span class="hint">the newest {followedEventsMax} are shown</span>}
+        {follow.count > followedEventsMax && (
+          <span class="hint">the newest {followedEventsMax} are shown</span>
+        )}
       </div>
       {follow.events.length > 0 && <EventTable events={follow.events} label="New events" />}
     </section>

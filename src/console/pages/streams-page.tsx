@@ -62,7 +62,15 @@ export function StreamsPage({ query }: { readonly query: URLSearchParams }): VNo
       )}
       {page?.next !== undefined && (
         <nav class="pages" aria-label="Pages">
-          <a href={addressOf(['streams'], { prefix, order: order === 'name' ? order : undefined, ...page.next })}>More</a>
+          <a
+            href={addressOf(['streams'], {
+              prefix,
+              order: order === 'name' ? order : undefined,
+              ...page.next,
+            })}
+          >
+            More
+          </a>
         </nav>
       )}
       <SameAs
@@ -93,7 +101,11 @@ async function newest(
   }
   const list = await recentStreams({ prefix, before, count: pageStreams }, signal);
   const next = list.before === undefined ? undefined : { before: list.before };
-  return { ...list, next, order: 'Those of the newest events, the newest first. A stream may come again on a later page.' };
+  return {
+    ...list,
+    next,
+    order: 'Those of the newest events, the newest first. A stream may come again on a later page.',
+  };
 }
 
 function sorted({ streams }: Listing, skip: number): Shown {
@@ -119,7 +131,14 @@ function Search({ prefix, order }: { readonly prefix: string; readonly order: 'n
         go(addressIn(order));
       }}
     >
-      <Field label="Name begins with" name="prefix" value={text} onInput={setText} placeholder="order." wide />
+      <Field
+        label="Name begins with"
+        name="prefix"
+        value={text}
+        onInput={setText}
+        placeholder="order."
+        wide
+      />
       <button type="submit">Search</button>
       <span class="choice" role="group" aria-label="Order">
         <a href={addressIn('newest')} aria-current={order === 'newest' ? 'true' : undefined}>
@@ -133,7 +152,13 @@ function Search({ prefix, order }: { readonly prefix: string; readonly order: 'n
   );
 }
 
-function Categories({ prefix, order }: { readonly prefix: string; readonly order: 'name' | 'newest' }): VNode | null {
+function Categories({
+  prefix,
+  order,
+}: {
+  readonly prefix: string;
+  readonly order: 'name' | 'newest';
+}): VNode | null {
   const read = useCall((signal) => categories(signal), 'categories');
   const list = read.data?.slice(0, categoriesMax) ?? [];
   if (list.length === 0) return null;
@@ -145,7 +170,12 @@ function Categories({ prefix, order }: { readonly prefix: string; readonly order
         all
       </a>
       {list.map((name) => (
-        <a key={name} class="mono" href={address(`${name}.`)} aria-current={prefix === `${name}.` ? 'true' : undefined}>
+        <a
+          key={name}
+          class="mono"
+          href={address(`${name}.`)}
+          aria-current={prefix === `${name}.` ? 'true' : undefined}
+        >
           {shown(name)}
         </a>
       ))}
@@ -189,7 +219,11 @@ function StreamTable({ streams }: { readonly streams: readonly ListedStream[] })
                 <Time at={stream.commitTime} />
               </td>
               <td>
-                {stream.unreadable === true ? <span class="badge failed">unreadable</span> : <State state={stream.state} />}
+                {stream.unreadable === true ? (
+                  <span class="badge failed">unreadable</span>
+                ) : (
+                  <State state={stream.state} />
+                )}
               </td>
             </tr>
           ))}

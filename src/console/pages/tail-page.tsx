@@ -41,7 +41,9 @@ export function TailPage({ query }: Props): VNode {
         <span class="count">
           <b>{counted(follow.count, 'event')}</b>, {rateText(follow.rate)} /s
         </span>
-        {follow.count > followedEventsMax && <span class="hint">the newest {followedEventsMax} are shown</span>}
+        {follow.count > followedEventsMax && (
+          <span class="hint">the newest {followedEventsMax} are shown</span>
+        )}
         {paused && <span class="hint">What is stored meanwhile comes when you go on.</span>}
       </div>
       {follow.events.length === 0 ? (
@@ -64,7 +66,13 @@ function words(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== '');
 }
 
-function Filter({ patterns: first, types: firstTypes }: { readonly patterns: string; readonly types: string }): VNode {
+function Filter({
+  patterns: first,
+  types: firstTypes,
+}: {
+  readonly patterns: string;
+  readonly types: string;
+}): VNode {
   const [patterns, setPatterns] = useState(first);
   const [types, setTypes] = useState(firstTypes);
   return (
@@ -74,8 +82,20 @@ function Filter({ patterns: first, types: firstTypes }: { readonly patterns: str
         go(addressOf(['tail'], { patterns: patterns.trim(), types: types.trim() }));
       }}
     >
-      <Field label="Streams" name="patterns" value={patterns} onInput={setPatterns} placeholder="order.* payment.>" />
-      <Field label="Types" name="types" value={types} onInput={setTypes} placeholder="OrderPlaced OrderPaid" />
+      <Field
+        label="Streams"
+        name="patterns"
+        value={patterns}
+        onInput={setPatterns}
+        placeholder="order.* payment.>"
+      />
+      <Field
+        label="Types"
+        name="types"
+        value={types}
+        onInput={setTypes}
+        placeholder="OrderPlaced OrderPaid"
+      />
       <button type="submit">Follow</button>
     </Form>
   );

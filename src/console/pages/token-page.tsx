@@ -18,8 +18,8 @@ export function TokenPage(): VNode {
   return (
     <Page title="Token">
       <p class="prose">
-        An API token or a JWT, as <code>sluice token create</code> prints it. It stays in the memory of this page: a reload forgets it,
-        and it is never stored.
+        An API token or a JWT, as <code>sluice token create</code> prints it. It stays in the memory of this
+        page: a reload forgets it, and it is never stored.
       </p>
       <Form
         label="Token"

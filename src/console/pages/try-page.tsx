@@ -38,8 +38,8 @@ export function TryPage({ query }: { readonly query: URLSearchParams }): VNode {
   return (
     <Page title="Try">
       <p class="prose">
-        Whether the gateway would accept an append that expects a version. The request has no events: the gateway checks the expectation and
-        stores nothing.
+        Whether the gateway would accept an append that expects a version. The request has no events: the
+        gateway checks the expectation and stores nothing.
       </p>
       <TryForm tried={tried} onChange={setTried} onSubmit={() => void attempt()} />
       {result !== undefined && <Outcome result={result} />}
@@ -80,7 +80,9 @@ function Outcome({ result }: { readonly result: Result }): VNode {
         </div>
         <div class="fact">
           <dt>Expected</dt>
-          <dd>{conflict.expected === undefined ? 'that it exists' : `version ${grouped(conflict.expected)}`}</dd>
+          <dd>
+            {conflict.expected === undefined ? 'that it exists' : `version ${grouped(conflict.expected)}`}
+          </dd>
         </div>
         <div class="fact">
           <dt>Is at</dt>
@@ -102,7 +104,15 @@ function Outcome({ result }: { readonly result: Result }): VNode {
 }
 
 /** What came in between. */
-function Since({ stream, expected, actual }: { readonly stream: string; readonly expected: string | undefined; readonly actual: string }): VNode | null {
+function Since({
+  stream,
+  expected,
+  actual,
+}: {
+  readonly stream: string;
+  readonly expected: string | undefined;
+  readonly actual: string;
+}): VNode | null {
   const count = expected === undefined ? 0n : BigInt(actual) - BigInt(expected);
   if (count <= 0n) return null;
   return (

@@ -10,7 +10,15 @@ import { Time } from './time';
 
 /** All that an event has. */
 export function EventDetails({ event }: { readonly event: RecordedEvent }): VNode {
-  const { id = '', stream = '', version = '', position = '', contentType, correlationId, causationId } = event;
+  const {
+    id = '',
+    stream = '',
+    version = '',
+    position = '',
+    contentType,
+    correlationId,
+    causationId,
+  } = event;
   return (
     <div class="details">
       <Payload event={event} />
@@ -43,7 +51,13 @@ export function EventDetails({ event }: { readonly event: RecordedEvent }): VNod
   );
 }
 
-export function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }): VNode {
+export function Fact({
+  name,
+  children,
+}: {
+  readonly name: string;
+  readonly children: ComponentChildren;
+}): VNode {
   return (
     <div class="fact">
       <dt>{name}</dt>
@@ -52,13 +66,23 @@ export function Fact({ name, children }: { readonly name: string; readonly child
   );
 }
 
-function IdFact({ name, id, own }: { readonly name: string; readonly id: string; readonly own: string }): VNode {
+function IdFact({
+  name,
+  id,
+  own,
+}: {
+  readonly name: string;
+  readonly id: string;
+  readonly own: string;
+}): VNode {
   const isOwn = id === own;
   return (
     <Fact name={name}>
       {isOwn ? <span class="faint">this event, a root</span> : <bdi class="mono wrap">{shown(id)}</bdi>}{' '}
       {!isOwn && <Copy text={id} what={`the ${name.toLowerCase()} id`} />}{' '}
-      {name === 'Correlation' && <a href={addressOf(['search'], { q: id, by: 'correlation' })}>all its events</a>}
+      {name === 'Correlation' && (
+        <a href={addressOf(['search'], { q: id, by: 'correlation' })}>all its events</a>
+      )}
     </Fact>
   );
 }

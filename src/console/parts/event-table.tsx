@@ -73,7 +73,13 @@ class EventRow extends Component<RowProps, { open: boolean }> {
       <>
         <tr class={open ? 'open' : ''}>
           <td class="narrow">
-            <button type="button" class="unfold" aria-expanded={open} onClick={toggle} aria-label={`Version ${version ?? ''} in full`} />
+            <button
+              type="button"
+              class="unfold"
+              aria-expanded={open}
+              onClick={toggle}
+              aria-label={`Version ${version ?? ''} in full`}
+            />
           </td>
           {withStream && (
             <td class="stream-cell" data-label="Stream">

@@ -20,7 +20,10 @@ export function EventTree({ nodes, current, level = 0 }: Props): VNode | null {
     <ul class={level === 0 ? 'tree' : ''}>
       {nodes.map(({ event, children }) => (
         <li key={`${event.stream ?? ''} ${event.version ?? ''}`}>
-          <div class={isSame(event, current) ? 'node current' : 'node'} aria-current={isSame(event, current) ? 'true' : undefined}>
+          <div
+            class={isSame(event, current) ? 'node current' : 'node'}
+            aria-current={isSame(event, current) ? 'true' : undefined}
+          >
             <TypeName type={event.type} />
             <StreamLink name={event.stream} />
             <EventLink stream={event.stream} version={event.version} />

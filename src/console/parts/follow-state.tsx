@@ -10,7 +10,13 @@ const words: Readonly<Record<Exclude<Following['is'], 'failed' | 'waiting'>, str
 };
 
 /** How it goes with following. */
-export function FollowState({ following, paused }: { readonly following: Following | undefined; readonly paused: boolean }): VNode | null {
+export function FollowState({
+  following,
+  paused,
+}: {
+  readonly following: Following | undefined;
+  readonly paused: boolean;
+}): VNode | null {
   if (following?.is === 'failed') return <Problem error={following.error} />;
   const word = paused
     ? 'paused'

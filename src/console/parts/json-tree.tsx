@@ -33,7 +33,13 @@ function Text({ text }: { readonly text: string }): VNode {
     <>
       <bdi class="json-string">{shown(JSON.stringify(part))}</bdi>
       {part.length < text.length && (
-        <button type="button" class="quiet" onClick={() => { setLength(length * 20); }}>
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            setLength(length * 20);
+          }}
+        >
           {grouped(text.length - part.length)} more
         </button>
       )}
@@ -51,7 +57,14 @@ function Container({ value, level }: { readonly value: object; readonly level: n
   const summary = `${grouped(keys.length)} ${isList ? 'item' : 'field'}${keys.length === 1 ? '' : 's'}`;
   return (
     <>
-      <button type="button" class="fold" aria-expanded={open} onClick={() => { setOpen(!open); }}>
+      <button
+        type="button"
+        class="fold"
+        aria-expanded={open}
+        onClick={() => {
+          setOpen(!open);
+        }}
+      >
         <span class="json-mark">{begin}</span>
         {!open && <span class="faint"> {summary} </span>}
         {!open && <span class="json-mark">{end}</span>}
@@ -68,7 +81,13 @@ function Container({ value, level }: { readonly value: object; readonly level: n
           ))}
           {count < keys.length && (
             <li>
-              <button type="button" class="quiet" onClick={() => { setCount(count + 10 * partsMin); }}>
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => {
+                  setCount(count + 10 * partsMin);
+                }}
+              >
                 {grouped(keys.length - count)} more
               </button>
             </li>

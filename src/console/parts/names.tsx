@@ -12,9 +12,19 @@ export function StreamLink({ name }: { readonly name: string | undefined }): VNo
 }
 
 /** The version of an event, which leads to its page. */
-export function EventLink({ stream, version }: { readonly stream?: string; readonly version?: string }): VNode {
+export function EventLink({
+  stream,
+  version,
+}: {
+  readonly stream?: string;
+  readonly version?: string;
+}): VNode {
   return (
-    <a class="mono" href={addressOf(['event', stream ?? '', version ?? ''])} title="Permanent link of the event">
+    <a
+      class="mono"
+      href={addressOf(['event', stream ?? '', version ?? ''])}
+      title="Permanent link of the event"
+    >
       {version}
     </a>
   );

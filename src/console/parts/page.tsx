@@ -51,7 +51,8 @@ interface FieldProps {
 /** A text field with its label. */
 export function Field(props: FieldProps): VNode {
   const { label, name, value, onInput, placeholder, hint, required = false, problem, wide } = props;
-  const described = problem !== undefined ? `${name}-problem` : hint !== undefined ? `${name}-hint` : undefined;
+  const described =
+    problem !== undefined ? `${name}-problem` : hint !== undefined ? `${name}-hint` : undefined;
   const attributes = {
     id: name,
     name,
@@ -91,7 +92,15 @@ export function Field(props: FieldProps): VNode {
 }
 
 /** A form that does not leave the page. */
-export function Form({ onSubmit, children, label }: { readonly onSubmit: () => void; readonly children: ComponentChildren; readonly label: string }): VNode {
+export function Form({
+  onSubmit,
+  children,
+  label,
+}: {
+  readonly onSubmit: () => void;
+  readonly children: ComponentChildren;
+  readonly label: string;
+}): VNode {
   return (
     <form
       class="form"

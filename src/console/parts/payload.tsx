@@ -31,7 +31,14 @@ export function Payload({ event }: { readonly event: RecordedEvent }): VNode {
   return (
     <div class="payload">
       {json !== undefined && (
-        <button type="button" class="quiet" aria-pressed={raw} onClick={() => { setRaw(!raw); }}>
+        <button
+          type="button"
+          class="quiet"
+          aria-pressed={raw}
+          onClick={() => {
+            setRaw(!raw);
+          }}
+        >
           as stored
         </button>
       )}
@@ -54,9 +61,16 @@ function LongText({ text }: { readonly text: string }): VNode {
   const part = beginning(text, length);
   return (
     <>
-      <pre class="text" tabIndex={0}>{shownLines(part)}</pre>
+      <pre class="text" tabIndex={0}>
+        {shownLines(part)}
+      </pre>
       {part.length < text.length && (
-        <More text={`${bytesText(text.length - part.length)} more`} onClick={() => { setLength(length * 8); }} />
+        <More
+          text={`${bytesText(text.length - part.length)} more`}
+          onClick={() => {
+            setLength(length * 8);
+          }}
+        />
       )}
     </>
   );
@@ -67,9 +81,16 @@ function Hex({ base64 }: { readonly base64: string }): VNode {
   const bytes = useMemo(() => bytesOf(base64), [base64]);
   return (
     <>
-      <pre class="hex" tabIndex={0} aria-label="The payload in hexadecimal">{hexLines(bytes.subarray(0, count))}</pre>
+      <pre class="hex" tabIndex={0} aria-label="The payload in hexadecimal">
+        {hexLines(bytes.subarray(0, count))}
+      </pre>
       {count < bytes.length && (
-        <More text={`${bytesText(bytes.length - count)} more`} onClick={() => { setCount(count * 8); }} />
+        <More
+          text={`${bytesText(bytes.length - count)} more`}
+          onClick={() => {
+            setCount(count * 8);
+          }}
+        />
       )}
     </>
   );

@@ -5,7 +5,13 @@ import { addressOf } from './route';
 import { shown } from './shown';
 
 /** An error of a call, in the words of the gateway, and what to do about it. */
-export function Problem({ error, again }: { readonly error: unknown; readonly again?: () => void }): VNode | null {
+export function Problem({
+  error,
+  again,
+}: {
+  readonly error: unknown;
+  readonly again?: () => void;
+}): VNode | null {
   if (error === undefined) return null;
   const known = error instanceof CallError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);

@@ -50,6 +50,9 @@ function options(element: HTMLElement): uPlot.Options {
     select: { show: false, left: 0, top: 0, width: 0, height: 0 },
     axes: [{ show: false }, { show: false }],
     scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.15)] } },
-    series: [{}, { stroke: color('--accent'), fill: color('--accent-faint'), width: 1.5, points: { show: false } }],
+    series: [
+      {},
+      { stroke: color('--accent'), fill: color('--accent-faint'), width: 1.5, points: { show: false } },
+    ],
   };
 }

@@ -31,7 +31,12 @@ export function useCall<T>(
     if (make === undefined) return;
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    setState((before) => ({ ...before, data: before.key === key ? before.data : undefined, busy: true, key }));
+    setState((before) => ({
+      ...before,
+      data: before.key === key ? before.data : undefined,
+      busy: true,
+      key,
+    }));
     make(ended.signal)
       .then(
         (data) => ({ data, error: undefined }),
@@ -39,7 +44,12 @@ export function useCall<T>(
       )
       .then(({ data, error }) => {
         if (ended.signal.aborted) return;
-        setState((before) => ({ data: data ?? (error !== undefined ? before.data : undefined), error, busy: false, key }));
+        setState((before) => ({
+          data: data ?? (error !== undefined ? before.data : undefined),
+          error,
+          busy: false,
+          key,
+        }));
         if (everyMs !== undefined) timer = setTimeout(again, everyMs);
       })
       .catch(() => undefined);

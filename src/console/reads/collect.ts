@@ -39,5 +39,7 @@ export async function collect<Header>(read: AsyncIterable<Response<Header>>): Pr
 /** Roughly the bytes of an event. */
 export function sizeOf({ text, binary, metadata }: RecordedEvent): number {
   const pairs = Object.entries(metadata ?? {});
-  return (text ?? binary ?? '').length + pairs.reduce((sum, [key, value]) => sum + key.length + value.length, 300);
+  return (
+    (text ?? binary ?? '').length + pairs.reduce((sum, [key, value]) => sum + key.length + value.length, 300)
+  );
 }

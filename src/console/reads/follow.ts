@@ -95,7 +95,9 @@ export class Follower {
 
 /** Whether the same call may succeed later. */
 function isPassing(error: unknown): error is CallError {
-  return error instanceof CallError && /^(unavailable|unreachable|canceled|HTTP status 50[234])$/.test(error.code);
+  return (
+    error instanceof CallError && /^(unavailable|unreachable|canceled|HTTP status 50[234])$/.test(error.code)
+  );
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

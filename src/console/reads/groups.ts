@@ -3,7 +3,8 @@ import type { GetGroupResponse, Group, Lane, ParkedEvent } from '../wire/message
 
 export async function listGroups(signal: AbortSignal): Promise<Group[]> {
   const all: Group[] = [];
-  for await (const { groups = [] } of stream('ConsumerGroupService/ListGroups', {}, signal)) all.push(...groups);
+  for await (const { groups = [] } of stream('ConsumerGroupService/ListGroups', {}, signal))
+    all.push(...groups);
   return all;
 }
 
@@ -17,7 +18,8 @@ export const parkedMax = 200;
 export async function listParked(group: string, signal: AbortSignal): Promise<ParkedEvent[]> {
   const all: ParkedEvent[] = [];
   const request = { group, maxCount: parkedMax };
-  for await (const { parked = [] } of stream('ConsumerGroupService/ListParked', request, signal)) all.push(...parked);
+  for await (const { parked = [] } of stream('ConsumerGroupService/ListParked', request, signal))
+    all.push(...parked);
   return all;
 }
 
@@ -33,7 +35,8 @@ export function lagOf(lanes: readonly Lane[] = []): GroupLag {
   let since: string | undefined;
   for (const { lag = '0', oldestTime } of lanes) {
     if (BigInt(lag) > positions) positions = BigInt(lag);
-    if (oldestTime !== undefined && (since === undefined || Date.parse(oldestTime) < Date.parse(since))) since = oldestTime;
+    if (oldestTime !== undefined && (since === undefined || Date.parse(oldestTime) < Date.parse(since)))
+      since = oldestTime;
   }
   return { positions, since };
 }

@@ -20,7 +20,12 @@ export async function search(kind: SearchKind, text: string, signal: AbortSignal
   switch (kind) {
     case 'correlation': {
       const { events, cut, header } = await readCorrelated(text, signal);
-      return { events, cut, limited: header?.limitedToGrants === true, nothing: 'No event has this correlation id.' };
+      return {
+        events,
+        cut,
+        limited: header?.limitedToGrants === true,
+        nothing: 'No event has this correlation id.',
+      };
     }
     case 'event':
       return byEventId(text, signal);
@@ -35,9 +40,15 @@ export async function search(kind: SearchKind, text: string, signal: AbortSignal
 
 async function atPosition(text: string, signal: AbortSignal): Promise<Found> {
   const digits = text.replaceAll(/[ ,_]/g, '');
-  if (!/^[1-9]\d{0,15}$/.test(digits)) throw new CallError('invalid_argument', 'a position is a number from 1 on');
+  if (!/^[1-9]\d{0,15}$/.test(digits))
+    throw new CallError('invalid_argument', 'a position is a number from 1 on');
   const { events, cut } = await readCommit(digits, signal);
-  return { events, cut, limited: false, nothing: 'No commit that you may read has this position: positions have gaps.' };
+  return {
+    events,
+    cut,
+    limited: false,
+    nothing: 'No commit that you may read has this position: positions have gaps.',
+  };
 }
 
 /** The contract finds events by correlation id; an event without one has its own id as that. */
@@ -59,10 +70,18 @@ export function searchCommands(kind: SearchKind, text: string): Commands {
     case 'position': {
       const after = /^[1-9]\d{0,15}$/.test(text) ? (BigInt(text) - 1n).toString() : '0';
       const request = { afterPosition: after, toPosition: text };
-      return { method: 'EventStoreService/ReadAll', request, sluice: ['tail', '--from', text, '--max-count', '1'] };
+      return {
+        method: 'EventStoreService/ReadAll',
+        request,
+        sluice: ['tail', '--from', text, '--max-count', '1'],
+      };
     }
     case 'tag': {
-      const request = { query: { items: [{ tags: [text] }] }, direction: 'DIRECTION_BACKWARD', maxCount: '100' };
+      const request = {
+        query: { items: [{ tags: [text] }] },
+        direction: 'DIRECTION_BACKWARD',
+        maxCount: '100',
+      };
       return { method: 'EventStoreService/ReadAll', request, sluice: undefined };
     }
     default: {

@@ -51,7 +51,8 @@ export async function listStreams(
 /** A listing after a name does not have that name itself. */
 async function exactly(name: string, signal: AbortSignal): Promise<ListedStream[]> {
   const request = { pattern: name, includeDeleted: true, permittedOnly: true };
-  for await (const { streams = [] } of stream('EventStoreService/ListStreams', request, signal)) return streams;
+  for await (const { streams = [] } of stream('EventStoreService/ListStreams', request, signal))
+    return streams;
   return [];
 }
 

@@ -33,7 +33,10 @@ export async function* stream<M extends keyof StreamMethods>(
     const response = await post(method, 'application/connect+json', body, both);
     if (!response.ok || response.body === null) throw await failure(response);
     if (!(response.headers.get('content-type') ?? '').startsWith('application/connect+json'))
-      throw new CallError('internal', 'the response is not a Connect stream: is something else at this address?');
+      throw new CallError(
+        'internal',
+        'the response is not a Connect stream: is something else at this address?',
+      );
     yield* messages(chunksOf(response.body), signal);
   } finally {
     left.abort();
@@ -85,7 +88,14 @@ async function post(
   try {
     // Relative to the page, so that a proxy may put a path before both.
     const url = new URL(`sluice.v1.${method}`, document.baseURI);
-    return await fetch(url, { method: 'POST', headers, body, signal, credentials: 'omit', cache: 'no-store' });
+    return await fetch(url, {
+      method: 'POST',
+      headers,
+      body,
+      signal,
+      credentials: 'omit',
+      cache: 'no-store',
+    });
   } catch (error) {
     if (signal.aborted && !isTimeout(signal.reason)) throw error;
     const reason = isTimeout(error) ? 'no response came in time' : 'the gateway cannot be reached';
