@@ -1,6 +1,14 @@
 // Bundles src/console into dist/console: index.html, and files with hashed names in assets/. `--size` prints what a browser loads
 // first, compressed.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +17,12 @@ import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src/console');
-const target = join(root, process.argv.find((word) => word.startsWith('--out='))?.slice(6) ?? 'dist/console');
-const assets = join(target, 'assets');
-
-rmSync(target, { recursive: true, force: true });
-mkdirSync(assets, { recursive: true });
+const target = join(root, 'dist/console');
+mkdirSync(join(root, 'dist'), { recursive: true });
+// A gateway that starts meanwhile finds the old console, or the new one.
+const making = mkdtempSync(join(root, 'dist/console-making-'));
+const assets = join(making, 'assets');
+mkdirSync(assets);
 
 const { metafile } = await build({
   absWorkingDir: root,
@@ -47,10 +56,13 @@ const html = readFileSync(join(source, 'index.html'), 'utf8')
   .replace('assets/main.js', `assets/${named(/^main-.*\.js$/)}`)
   .replace('assets/main.css', `assets/${named(/^style-.*\.css$/)}`)
   .replace('assets/icon.svg', `assets/${iconName}`);
-writeFileSync(join(target, 'index.html'), html);
+writeFileSync(join(making, 'index.html'), html);
+rmSync(target, { recursive: true, force: true });
+renameSync(making, target);
 
 if (process.argv.includes('--size')) {
-  const files = [join(target, 'index.html'), ...readdirSync(assets).map((name) => join(assets, name))];
+  const folder = join(target, 'assets');
+  const files = [join(target, 'index.html'), ...readdirSync(folder).map((name) => join(folder, name))];
   let sum = 0;
   for (const file of files.filter((name) => !name.endsWith('.txt'))) {
     const bytes = readFileSync(file);

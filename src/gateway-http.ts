@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { AuditLog } from './auth/audit';
 import type { Guard } from './auth/guard';
@@ -8,6 +9,7 @@ import { healthAnswer, textAnswer, type Answer, type Check } from './http/answer
 import { HttpCounts } from './http/http-counts';
 import { startHttpServer, type HttpServer, type Routes } from './http/http-server';
 import { sharedAnswer } from './http/shared-answer';
+import { staticFiles } from './http/static-files';
 import type { Limits } from './limits';
 import { combinedPage } from './metrics/combined';
 import { createMetrics, metricsContentType, type GatewayMetrics } from './metrics/gateway-metrics';
@@ -19,7 +21,7 @@ import type { StoreCounts } from './metrics/store-counts';
 import type { ConsumerGroups } from './store/consumer-groups';
 import type { Durability } from './store/durability';
 import type { StoreFacts } from './store/store-facts';
-import { version } from './version';
+import { packageFolder, version } from './version';
 
 export interface GatewayHttpOptions {
   /** host:port; undefined: nothing is served over HTTP. */
@@ -96,7 +98,8 @@ function listen(
     '/livez': () => healthAnswer(health.liveChecks()),
     '/readyz': () => healthAnswer(health.readyChecks()),
   };
-  return startHttpServer({ address, routes, handlers: [calls], counts: health.http, limits, log });
+  const handlers = [calls, staticFiles(join(packageFolder, 'dist', 'console'), 'console')];
+  return startHttpServer({ address, routes, handlers, counts: health.http, limits, log });
 }
 
 /** What a gateway says of itself. */

@@ -1,11 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The version of this package, from its package.json: the nearest one above this file, compiled or not. */
-export const version = readVersion(__dirname);
+/** The folder of this package: the nearest one above this file, compiled or not, that has a package.json. */
+export const packageFolder = folderFrom(__dirname);
+
+/** The version of this package, from its package.json. */
+export const version = readVersion(packageFolder);
+
+function folderFrom(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : folderFrom(dirname(folder));
+}
 
 function readVersion(folder: string): string {
-  const file = join(folder, 'package.json');
-  if (!existsSync(file)) return readVersion(dirname(folder));
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
 }

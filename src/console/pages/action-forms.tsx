@@ -52,7 +52,7 @@ interface ActionProps {
     done: string,
     change: (signal: AbortSignal) => Promise<TruncateStreamResponse>,
   ) => Promise<void>;
-  readonly disabled?: boolean;
+  readonly disabled?: boolean | undefined;
 }
 
 function Action({

@@ -139,7 +139,7 @@ function StreamFacts({ header }: { readonly header: ReadStreamHeader | undefined
 }
 
 interface PagesProps {
-  readonly events: readonly { readonly version?: string }[];
+  readonly events: readonly { readonly version?: string | undefined }[];
   readonly cut: 'no' | 'count' | 'bytes';
   readonly isNewest: boolean;
   readonly address: (changes: Query) => string;

@@ -26,7 +26,7 @@ const pageStreams = 50;
 interface Shown extends Listing {
   readonly streams: readonly ListedStream[];
   /** The address of what follows; undefined: nothing, or all is here. */
-  readonly next: { readonly after?: string; readonly before?: string } | undefined;
+  readonly next: { readonly after?: string | undefined; readonly before?: string | undefined } | undefined;
   /** What the order is, in words. */
   readonly order: string;
 }

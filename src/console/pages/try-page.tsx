@@ -14,8 +14,8 @@ import { requestOf, TryForm, type Tried } from './try-form';
 
 interface Result {
   readonly request: AppendRequest;
-  readonly version?: string;
-  readonly error?: unknown;
+  readonly version?: string | undefined;
+  readonly error?: unknown | undefined;
 }
 
 /** Whether an append would be accepted: nothing is stored. */

@@ -10,8 +10,8 @@ interface Props {
   /** What will happen, in a sentence. */
   readonly what: string;
   readonly onConfirm: () => Promise<void>;
-  readonly danger?: boolean;
-  readonly disabled?: boolean;
+  readonly danger?: boolean | undefined;
+  readonly disabled?: boolean | undefined;
 }
 
 /** An action that happens only when somebody has typed what it concerns. */

@@ -87,7 +87,7 @@ function IdFact({
   );
 }
 
-export function Tags({ tags = [] }: { readonly tags?: readonly string[] }): VNode | null {
+export function Tags({ tags = [] }: { readonly tags?: readonly string[] | undefined }): VNode | null {
   if (tags.length === 0) return null;
   return (
     <Fact name="Tags">
@@ -104,7 +104,11 @@ export function Tags({ tags = [] }: { readonly tags?: readonly string[] }): VNod
   );
 }
 
-function Metadata({ metadata = {} }: { readonly metadata?: Readonly<Record<string, string>> }): VNode | null {
+function Metadata({
+  metadata = {},
+}: {
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}): VNode | null {
   const pairs = Object.entries(metadata);
   if (pairs.length === 0) return null;
   return (

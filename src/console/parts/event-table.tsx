@@ -9,7 +9,7 @@ import { Time } from './time';
 interface TableProps {
   readonly events: readonly RecordedEvent[];
   /** Whether to name the stream of each event. */
-  readonly withStream?: boolean;
+  readonly withStream?: boolean | undefined;
   readonly label: string;
 }
 

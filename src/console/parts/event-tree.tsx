@@ -6,8 +6,8 @@ import { Time } from './time';
 
 interface Props {
   readonly nodes: readonly Node[];
-  readonly current?: RecordedEvent;
-  readonly level?: number;
+  readonly current?: RecordedEvent | undefined;
+  readonly level?: number | undefined;
 }
 
 /** Deeper levels stand below each other, so that a long chain stays readable. */

@@ -16,8 +16,8 @@ export function EventLink({
   stream,
   version,
 }: {
-  readonly stream?: string;
-  readonly version?: string;
+  readonly stream?: string | undefined;
+  readonly version?: string | undefined;
 }): VNode {
   return (
     <a

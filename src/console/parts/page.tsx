@@ -4,9 +4,9 @@ import { useEffect } from 'preact/hooks';
 interface PageProps {
   readonly title: string;
   /** What the title is of, above it: a link back. */
-  readonly above?: ComponentChildren;
+  readonly above?: ComponentChildren | undefined;
   /** The heading, if it is more than the title. */
-  readonly heading?: ComponentChildren;
+  readonly heading?: ComponentChildren | undefined;
   readonly children: ComponentChildren;
 }
 
@@ -40,12 +40,12 @@ interface FieldProps {
   readonly name: string;
   readonly value: string;
   readonly onInput: (value: string) => void;
-  readonly placeholder?: string;
-  readonly hint?: string;
-  readonly type?: 'password';
-  readonly required?: boolean;
-  readonly problem?: string;
-  readonly wide?: boolean;
+  readonly placeholder?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly type?: 'password' | undefined;
+  readonly required?: boolean | undefined;
+  readonly problem?: string | undefined;
+  readonly wide?: boolean | undefined;
 }
 
 /** A text field with its label. */

@@ -21,7 +21,7 @@ interface Options {
   /** What to follow; undefined: nothing. `key` says when it is another one. */
   readonly followed: Followed | undefined;
   readonly key: string;
-  readonly afterVersion?: string;
+  readonly afterVersion?: string | undefined;
   /** While true nothing comes; afterwards everything that has been stored meanwhile does. */
   readonly paused: boolean;
 }

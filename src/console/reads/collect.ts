@@ -12,9 +12,9 @@ export interface Events<Header> {
 }
 
 interface Response<Header> {
-  readonly events?: readonly RecordedEvent[];
-  readonly header?: Header;
-  readonly end?: { readonly reason?: string };
+  readonly events?: readonly RecordedEvent[] | undefined;
+  readonly header?: Header | undefined;
+  readonly end?: { readonly reason?: string | undefined } | undefined;
 }
 
 /** Takes a read until it ends, or has more than `pageBytesMax`. */

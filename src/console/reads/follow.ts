@@ -76,10 +76,10 @@ export class Follower {
   }
 
   private take(response: {
-    readonly events?: RecordedEvent[];
-    readonly position?: string;
-    readonly caughtUp?: object;
-    readonly fellBehind?: object;
+    readonly events?: RecordedEvent[] | undefined;
+    readonly position?: string | undefined;
+    readonly caughtUp?: object | undefined;
+    readonly fellBehind?: object | undefined;
   }): void {
     const { events = [], position } = response;
     if (response.caughtUp !== undefined) this.listener.state({ is: 'live' });

@@ -4,7 +4,7 @@ import { pageBytesMax, sizeOf } from './collect';
 
 /** A stream of a listing; `lastType` is known only of some. */
 export interface ListedStream extends StreamSummary {
-  lastType?: string;
+  lastType?: string | undefined;
 }
 
 export interface Listing {

@@ -42,9 +42,9 @@ export class CallError extends Error {
 }
 
 interface ErrorJson {
-  readonly code?: unknown;
-  readonly message?: unknown;
-  readonly details?: unknown;
+  readonly code?: unknown | undefined;
+  readonly message?: unknown | undefined;
+  readonly details?: unknown | undefined;
 }
 
 /** From the JSON of a Connect error. */

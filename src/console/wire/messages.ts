@@ -7,228 +7,228 @@ type Timestamp = string;
 type Duration = string;
 
 export interface RecordedEvent {
-  id?: string;
-  stream?: string;
-  version?: Uint64;
-  type?: string;
-  binary?: string;
-  text?: string;
-  contentType?: string;
-  correlationId?: string;
-  causationId?: string;
-  tags?: string[];
-  metadata?: Record<string, string>;
-  position?: Uint64;
-  commitTime?: Timestamp;
-  erased?: boolean;
+  id?: string | undefined;
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
+  type?: string | undefined;
+  binary?: string | undefined;
+  text?: string | undefined;
+  contentType?: string | undefined;
+  correlationId?: string | undefined;
+  causationId?: string | undefined;
+  tags?: string[] | undefined;
+  metadata?: Record<string, string> | undefined;
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  erased?: boolean | undefined;
 }
 
 export interface Event {
   type: string;
-  text?: string;
-  contentType?: string;
-  tags?: string[];
+  text?: string | undefined;
+  contentType?: string | undefined;
+  tags?: string[] | undefined;
 }
 
 export interface QueryItem {
-  eventTypes?: string[];
-  tags?: string[];
+  eventTypes?: string[] | undefined;
+  tags?: string[] | undefined;
 }
 
 export interface Query {
-  items?: QueryItem[];
+  items?: QueryItem[] | undefined;
 }
 
 export interface PageHint {
-  eventsMax?: number;
-  bytesMax?: number;
+  eventsMax?: number | undefined;
+  bytesMax?: number | undefined;
 }
 
 export interface ReadEnd {
-  reason?: 'READ_END_REASON_COMPLETE' | 'READ_END_REASON_MAX_COUNT';
-  eventCount?: Uint64;
+  reason?: 'READ_END_REASON_COMPLETE' | 'READ_END_REASON_MAX_COUNT' | undefined;
+  eventCount?: Uint64 | undefined;
 }
 
 export type StreamState = 'STREAM_STATE_ACTIVE' | 'STREAM_STATE_DELETED' | 'STREAM_STATE_TOMBSTONED';
 
 export interface ReadStreamRequest {
   stream: string;
-  fromVersion?: Uint64;
-  toVersion?: Uint64;
-  direction?: 'DIRECTION_BACKWARD';
-  maxCount?: Uint64;
-  fromTime?: Timestamp;
-  toTime?: Timestamp;
-  eventTypes?: string[];
-  page?: PageHint;
+  fromVersion?: Uint64 | undefined;
+  toVersion?: Uint64 | undefined;
+  direction?: 'DIRECTION_BACKWARD' | undefined;
+  maxCount?: Uint64 | undefined;
+  fromTime?: Timestamp | undefined;
+  toTime?: Timestamp | undefined;
+  eventTypes?: string[] | undefined;
+  page?: PageHint | undefined;
 }
 
 export interface ReadStreamHeader {
-  stream?: string;
-  version?: Uint64;
-  position?: Uint64;
-  commitTime?: Timestamp;
-  firstVersion?: Uint64;
-  state?: StreamState;
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  firstVersion?: Uint64 | undefined;
+  state?: StreamState | undefined;
 }
 
 export interface ReadStreamResponse {
-  events?: RecordedEvent[];
-  header?: ReadStreamHeader;
-  end?: ReadEnd;
+  events?: RecordedEvent[] | undefined;
+  header?: ReadStreamHeader | undefined;
+  end?: ReadEnd | undefined;
 }
 
 export interface GetVersionRequest {
   stream: string;
-  asOf?: Timestamp;
+  asOf?: Timestamp | undefined;
 }
 
 export interface GetVersionResponse {
-  version?: Uint64;
-  position?: Uint64;
-  commitTime?: Timestamp;
-  firstVersion?: Uint64;
-  state?: StreamState;
+  version?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  firstVersion?: Uint64 | undefined;
+  state?: StreamState | undefined;
 }
 
 export interface ReadByCorrelationRequest {
   correlationId: string;
-  maxCount?: Uint64;
+  maxCount?: Uint64 | undefined;
 }
 
 export interface ReadByCorrelationHeader {
-  position?: Uint64;
-  limitedToGrants?: boolean;
+  position?: Uint64 | undefined;
+  limitedToGrants?: boolean | undefined;
 }
 
 export interface ReadByCorrelationResponse {
-  events?: RecordedEvent[];
-  header?: ReadByCorrelationHeader;
-  end?: ReadEnd;
+  events?: RecordedEvent[] | undefined;
+  header?: ReadByCorrelationHeader | undefined;
+  end?: ReadEnd | undefined;
 }
 
 export interface ReadAllRequest {
-  patterns?: string[];
-  afterPosition?: Uint64;
-  toPosition?: Uint64;
-  direction?: 'DIRECTION_BACKWARD';
-  maxCount?: Uint64;
-  page?: PageHint;
-  skipUnreadable?: boolean;
-  permittedOnly?: boolean;
-  query?: Query;
+  patterns?: string[] | undefined;
+  afterPosition?: Uint64 | undefined;
+  toPosition?: Uint64 | undefined;
+  direction?: 'DIRECTION_BACKWARD' | undefined;
+  maxCount?: Uint64 | undefined;
+  page?: PageHint | undefined;
+  skipUnreadable?: boolean | undefined;
+  permittedOnly?: boolean | undefined;
+  query?: Query | undefined;
 }
 
 export interface ReadAllHeader {
-  position?: Uint64;
-  storeId?: string;
+  position?: Uint64 | undefined;
+  storeId?: string | undefined;
 }
 
 export interface ReadAllResponse {
-  events?: RecordedEvent[];
-  header?: ReadAllHeader;
-  end?: ReadEnd;
-  position?: Uint64;
+  events?: RecordedEvent[] | undefined;
+  header?: ReadAllHeader | undefined;
+  end?: ReadEnd | undefined;
+  position?: Uint64 | undefined;
 }
 
 export interface SubscribeRequest {
-  stream?: string;
-  patterns?: string[];
-  afterPosition?: Uint64;
-  afterCount?: Uint64;
-  afterVersion?: Uint64;
-  fromNow?: boolean;
-  eventTypes?: string[];
-  heartbeatInterval?: Duration;
-  skipUnreadable?: boolean;
-  permittedOnly?: boolean;
+  stream?: string | undefined;
+  patterns?: string[] | undefined;
+  afterPosition?: Uint64 | undefined;
+  afterCount?: Uint64 | undefined;
+  afterVersion?: Uint64 | undefined;
+  fromNow?: boolean | undefined;
+  eventTypes?: string[] | undefined;
+  heartbeatInterval?: Duration | undefined;
+  skipUnreadable?: boolean | undefined;
+  permittedOnly?: boolean | undefined;
 }
 
 export interface Heartbeat {
-  headPosition?: Uint64;
-  lag?: Uint64;
+  headPosition?: Uint64 | undefined;
+  lag?: Uint64 | undefined;
 }
 
 export interface SubscribeResponse {
-  events?: RecordedEvent[];
-  position?: Uint64;
-  heartbeat?: Heartbeat;
-  caughtUp?: object;
-  fellBehind?: object;
-  draining?: object;
-  storeId?: string;
+  events?: RecordedEvent[] | undefined;
+  position?: Uint64 | undefined;
+  heartbeat?: Heartbeat | undefined;
+  caughtUp?: object | undefined;
+  fellBehind?: object | undefined;
+  draining?: object | undefined;
+  storeId?: string | undefined;
 }
 
 export interface ListStreamsRequest {
-  pattern?: string;
-  after?: string;
-  maxCount?: Uint64;
-  permittedOnly?: boolean;
-  includeDeleted?: boolean;
+  pattern?: string | undefined;
+  after?: string | undefined;
+  maxCount?: Uint64 | undefined;
+  permittedOnly?: boolean | undefined;
+  includeDeleted?: boolean | undefined;
 }
 
 export interface StreamSummary {
-  stream?: string;
-  version?: Uint64;
-  position?: Uint64;
-  commitTime?: Timestamp;
-  unreadable?: boolean;
-  firstVersion?: Uint64;
-  state?: StreamState;
-  hasControls?: boolean;
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  unreadable?: boolean | undefined;
+  firstVersion?: Uint64 | undefined;
+  state?: StreamState | undefined;
+  hasControls?: boolean | undefined;
 }
 
 export interface ListStreamsResponse {
-  streams?: StreamSummary[];
+  streams?: StreamSummary[] | undefined;
 }
 
 export interface AppendRequest {
   stream: string;
-  events?: Event[];
-  expectedVersion?: Uint64;
-  mustExist?: boolean;
-  commitId?: string;
-  condition?: AppendCondition;
+  events?: Event[] | undefined;
+  expectedVersion?: Uint64 | undefined;
+  mustExist?: boolean | undefined;
+  commitId?: string | undefined;
+  condition?: AppendCondition | undefined;
 }
 
 export interface AppendCondition {
   query: Query;
-  afterPosition?: Uint64;
-  withinStream?: string;
+  afterPosition?: Uint64 | undefined;
+  withinStream?: string | undefined;
 }
 
 export interface AppendResponse {
-  version?: Uint64;
-  firstVersion?: Uint64;
-  position?: Uint64;
-  replayed?: boolean;
+  version?: Uint64 | undefined;
+  firstVersion?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  replayed?: boolean | undefined;
 }
 
 export interface Retention {
-  maxCount?: Uint64;
-  maxAge?: Duration;
+  maxCount?: Uint64 | undefined;
+  maxAge?: Duration | undefined;
 }
 
 export interface ErasedRange {
-  fromVersion?: Uint64;
-  toVersion?: Uint64;
-  commitTime?: Timestamp;
-  principal?: string;
-  reason?: string;
-  position?: Uint64;
+  fromVersion?: Uint64 | undefined;
+  toVersion?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  principal?: string | undefined;
+  reason?: string | undefined;
+  position?: Uint64 | undefined;
 }
 
 export interface StreamDescription {
-  stream?: string;
-  state?: StreamState;
-  version?: Uint64;
-  firstVersion?: Uint64;
-  position?: Uint64;
-  commitTime?: Timestamp;
-  truncatedBefore?: Uint64;
-  retention?: Retention;
-  controlPosition?: Uint64;
-  erased?: ErasedRange[];
+  stream?: string | undefined;
+  state?: StreamState | undefined;
+  version?: Uint64 | undefined;
+  firstVersion?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  truncatedBefore?: Uint64 | undefined;
+  retention?: Retention | undefined;
+  controlPosition?: Uint64 | undefined;
+  erased?: ErasedRange[] | undefined;
 }
 
 export interface GetStreamRequest {
@@ -236,23 +236,23 @@ export interface GetStreamRequest {
 }
 
 export interface GetStreamResponse {
-  stream?: StreamDescription;
+  stream?: StreamDescription | undefined;
 }
 
 export interface TruncateStreamRequest {
   stream: string;
   beforeVersion: Uint64;
-  expectedVersion?: Uint64;
+  expectedVersion?: Uint64 | undefined;
 }
 
 export interface DeleteStreamRequest {
   stream: string;
-  expectedVersion?: Uint64;
+  expectedVersion?: Uint64 | undefined;
 }
 
 export interface TombstoneStreamRequest {
   stream: string;
-  expectedVersion?: Uint64;
+  expectedVersion?: Uint64 | undefined;
 }
 
 export interface EraseEventsRequest {
@@ -260,46 +260,46 @@ export interface EraseEventsRequest {
   fromVersion: Uint64;
   toVersion: Uint64;
   reason: string;
-  expectedVersion?: Uint64;
+  expectedVersion?: Uint64 | undefined;
 }
 
 /** The response of each change of StreamService. */
 export interface TruncateStreamResponse {
-  stream?: StreamDescription;
-  changed?: boolean;
-  commitId?: string;
+  stream?: StreamDescription | undefined;
+  changed?: boolean | undefined;
+  commitId?: string | undefined;
 }
 
 export interface GroupSettings {
-  patterns?: string[];
-  eventTypes?: string[];
-  eventTypePrefixes?: string[];
-  lanes?: number;
-  attemptsMax?: number;
-  backoffMin?: Duration;
-  backoffMax?: Duration;
-  ackTimeout?: Duration;
-  handoverTimeout?: Duration;
-  parkedMax?: number;
-  parkFollowing?: boolean;
-  skipUnreadable?: boolean;
+  patterns?: string[] | undefined;
+  eventTypes?: string[] | undefined;
+  eventTypePrefixes?: string[] | undefined;
+  lanes?: number | undefined;
+  attemptsMax?: number | undefined;
+  backoffMin?: Duration | undefined;
+  backoffMax?: Duration | undefined;
+  ackTimeout?: Duration | undefined;
+  handoverTimeout?: Duration | undefined;
+  parkedMax?: number | undefined;
+  parkFollowing?: boolean | undefined;
+  skipUnreadable?: boolean | undefined;
 }
 
 export interface Group {
-  name?: string;
-  settings?: GroupSettings;
-  startPosition?: Uint64;
-  revision?: Uint64;
-  createTime?: Timestamp;
+  name?: string | undefined;
+  settings?: GroupSettings | undefined;
+  startPosition?: Uint64 | undefined;
+  revision?: Uint64 | undefined;
+  createTime?: Timestamp | undefined;
 }
 
 export interface ListGroupsRequest {
-  after?: string;
-  maxCount?: number;
+  after?: string | undefined;
+  maxCount?: number | undefined;
 }
 
 export interface ListGroupsResponse {
-  groups?: Group[];
+  groups?: Group[] | undefined;
 }
 
 export interface GetGroupRequest {
@@ -307,60 +307,60 @@ export interface GetGroupRequest {
 }
 
 export interface Lane {
-  number?: number;
-  member?: string;
-  floorPosition?: Uint64;
-  cursorPosition?: Uint64;
-  lag?: Uint64;
-  oldestTime?: Timestamp;
-  streamsWaiting?: number;
+  number?: number | undefined;
+  member?: string | undefined;
+  floorPosition?: Uint64 | undefined;
+  cursorPosition?: Uint64 | undefined;
+  lag?: Uint64 | undefined;
+  oldestTime?: Timestamp | undefined;
+  streamsWaiting?: number | undefined;
 }
 
 export interface Member {
-  id?: string;
-  lanes?: number[];
-  maxInFlight?: number;
-  gateway?: string;
+  id?: string | undefined;
+  lanes?: number[] | undefined;
+  maxInFlight?: number | undefined;
+  gateway?: string | undefined;
 }
 
 export interface GetGroupResponse {
-  group?: Group;
-  lanes?: Lane[];
-  members?: Member[];
-  parkedCount?: number;
-  headPosition?: Uint64;
+  group?: Group | undefined;
+  lanes?: Lane[] | undefined;
+  members?: Member[] | undefined;
+  parkedCount?: number | undefined;
+  headPosition?: Uint64 | undefined;
 }
 
 export interface ListParkedRequest {
   group: string;
-  stream?: string;
-  maxCount?: number;
-  withEvents?: boolean;
+  stream?: string | undefined;
+  maxCount?: number | undefined;
+  withEvents?: boolean | undefined;
 }
 
 export interface ParkedEvent {
-  stream?: string;
-  version?: Uint64;
-  position?: Uint64;
-  eventId?: string;
-  type?: string;
-  reason?: string;
-  attempts?: number;
-  parkTime?: Timestamp;
-  following?: boolean;
-  replaying?: boolean;
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
+  position?: Uint64 | undefined;
+  eventId?: string | undefined;
+  type?: string | undefined;
+  reason?: string | undefined;
+  attempts?: number | undefined;
+  parkTime?: Timestamp | undefined;
+  following?: boolean | undefined;
+  replaying?: boolean | undefined;
 }
 
 export interface ListParkedResponse {
-  parked?: ParkedEvent[];
+  parked?: ParkedEvent[] | undefined;
 }
 
 export interface ReplayParkedRequest {
   group: string;
-  stream?: string;
-  version?: Uint64;
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
 }
 
 export interface ReplayParkedResponse {
-  count?: number;
+  count?: number | undefined;
 }

@@ -4,96 +4,96 @@ type Timestamp = string;
 type Duration = string;
 
 export interface ReplicaInfo {
-  name?: string;
-  leader?: boolean;
-  current?: boolean;
-  offline?: boolean;
-  lag?: Uint64;
+  name?: string | undefined;
+  leader?: boolean | undefined;
+  current?: boolean | undefined;
+  offline?: boolean | undefined;
+  lag?: Uint64 | undefined;
 }
 
 export interface UnreadableMessage {
-  position?: Uint64;
-  stream?: string;
-  reason?: string;
+  position?: Uint64 | undefined;
+  stream?: string | undefined;
+  reason?: string | undefined;
 }
 
 export interface LogFindings {
-  lostMessages?: Uint64;
-  lostMessagesAccepted?: Uint64;
-  mirrors?: string[];
-  unreadableCount?: number;
-  unreadable?: UnreadableMessage[];
-  immutable?: boolean;
-  removalTrouble?: string;
+  lostMessages?: Uint64 | undefined;
+  lostMessagesAccepted?: Uint64 | undefined;
+  mirrors?: string[] | undefined;
+  unreadableCount?: number | undefined;
+  unreadable?: UnreadableMessage[] | undefined;
+  immutable?: boolean | undefined;
+  removalTrouble?: string | undefined;
 }
 
 export interface StoreInfo {
-  name?: string;
-  storeId?: string;
-  prefix?: string;
-  replicas?: number;
-  natsVersion?: string;
-  durability?: 'DURABILITY_FSYNC_ALWAYS' | 'DURABILITY_FSYNC_INTERVAL';
-  position?: Uint64;
-  messageCount?: Uint64;
-  bytes?: Uint64;
-  embedded?: boolean;
-  consumerCount?: number;
-  replicaInfos?: ReplicaInfo[];
-  bytesMax?: Uint64;
-  wrongSettings?: string[];
-  fullBy?: string;
-  log?: LogFindings;
-  subscriptionsTrouble?: string;
+  name?: string | undefined;
+  storeId?: string | undefined;
+  prefix?: string | undefined;
+  replicas?: number | undefined;
+  natsVersion?: string | undefined;
+  durability?: 'DURABILITY_FSYNC_ALWAYS' | 'DURABILITY_FSYNC_INTERVAL' | undefined;
+  position?: Uint64 | undefined;
+  messageCount?: Uint64 | undefined;
+  bytes?: Uint64 | undefined;
+  embedded?: boolean | undefined;
+  consumerCount?: number | undefined;
+  replicaInfos?: ReplicaInfo[] | undefined;
+  bytesMax?: Uint64 | undefined;
+  wrongSettings?: string[] | undefined;
+  fullBy?: string | undefined;
+  log?: LogFindings | undefined;
+  subscriptionsTrouble?: string | undefined;
 }
 
 export interface LogReplica {
-  position?: Uint64;
-  lag?: Uint64;
-  filled?: boolean;
-  bytes?: Uint64;
-  trouble?: string;
+  position?: Uint64 | undefined;
+  lag?: Uint64 | undefined;
+  filled?: boolean | undefined;
+  bytes?: Uint64 | undefined;
+  trouble?: string | undefined;
 }
 
 export interface ServerLimits {
-  appendEventsMax?: number;
-  eventBytesMax?: Uint64;
-  eraseEventsMax?: number;
-  heartbeatIntervalMin?: Duration;
+  appendEventsMax?: number | undefined;
+  eventBytesMax?: Uint64 | undefined;
+  eraseEventsMax?: number | undefined;
+  heartbeatIntervalMin?: Duration | undefined;
 }
 
 export interface ExpiringToken {
-  id?: string;
-  expiresTime?: Timestamp;
+  id?: string | undefined;
+  expiresTime?: Timestamp | undefined;
 }
 
 export interface AuthFileInfo {
-  generation?: Uint64;
-  problems?: string[];
-  anonymousGrants?: string[];
-  tokensWithoutExpiry?: number;
-  tokensExpired?: number;
-  tokensExpiring?: ExpiringToken[];
-  unusedRoles?: string[];
-  allStreamsByDefault?: boolean;
-  allStreamsPrincipals?: number;
+  generation?: Uint64 | undefined;
+  problems?: string[] | undefined;
+  anonymousGrants?: string[] | undefined;
+  tokensWithoutExpiry?: number | undefined;
+  tokensExpired?: number | undefined;
+  tokensExpiring?: ExpiringToken[] | undefined;
+  unusedRoles?: string[] | undefined;
+  allStreamsByDefault?: boolean | undefined;
+  allStreamsPrincipals?: number | undefined;
 }
 
 export interface AccessInfo {
-  controlled?: boolean;
-  local?: boolean;
-  tls?: boolean;
-  clientCertificateRequired?: boolean;
-  reflection?: 'REFLECTION_MODE_ON' | 'REFLECTION_MODE_AUTHENTICATED' | 'REFLECTION_MODE_OFF';
-  principal?: string;
-  authFile?: AuthFileInfo;
+  controlled?: boolean | undefined;
+  local?: boolean | undefined;
+  tls?: boolean | undefined;
+  clientCertificateRequired?: boolean | undefined;
+  reflection?: 'REFLECTION_MODE_ON' | 'REFLECTION_MODE_AUTHENTICATED' | 'REFLECTION_MODE_OFF' | undefined;
+  principal?: string | undefined;
+  authFile?: AuthFileInfo | undefined;
 }
 
 export interface GetServerInfoResponse {
-  version?: string;
-  store?: StoreInfo;
-  limits?: ServerLimits;
-  features?: string[];
-  replica?: LogReplica;
-  access?: AccessInfo;
+  version?: string | undefined;
+  store?: StoreInfo | undefined;
+  limits?: ServerLimits | undefined;
+  features?: string[] | undefined;
+  replica?: LogReplica | undefined;
+  access?: AccessInfo | undefined;
 }
