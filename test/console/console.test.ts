@@ -1,0 +1,278 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { connect, type SluiceClient } from '../../src/client/client';
+import { startTestGateway, type LocalGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { patience } from '../support/patience';
+import { buildConsole, findChromium, launch, open, type Watched } from './browser';
+import { seed } from './seeded';
+
+/** The console in Chromium: one browser and one gateway for all tests. */
+const path = findChromium();
+const inBrowser = path === undefined ? describe.skip : describe;
+
+let nats: TestNats;
+let gateway: LocalGateway;
+let client: SluiceClient;
+let browser: Browser;
+
+beforeAll(async () => {
+  if (path === undefined) return;
+  buildConsole();
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0']);
+  client = connect(gateway.address);
+  await seed(gateway.address);
+  browser = await launch(path);
+}, 120_000 * patience);
+afterAll(async () => {
+  if (path === undefined) return;
+  await browser.close();
+  client[Symbol.dispose]();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+async function at(address: string, options = {}): Promise<Watched> {
+  const watched = await open(browser, `${gateway.http ?? ''}/${address}`, options);
+  watched.page.setDefaultTimeout(15_000 * patience);
+  return watched;
+}
+
+const pages: readonly (readonly [string, string, string])[] = [
+  ['Store', '#/', 'synced to disk'],
+  ['Streams', '#/streams', 'payment.12'],
+  ['A stream', '#/stream/order.1', 'LabelPrinted'],
+  ['An event', '#/event/order.1/2', 'OrderConfirmed'],
+  ['Search', '#/search?by=correlation&q=checkout-1', 'PaymentTaken'],
+  ['Groups', '#/groups', 'emails'],
+  ['A group', '#/groups/emails', 'the mail server refused the address'],
+  ['Tail', '#/tail', 'Waiting for the next event'],
+  ['Try', '#/try', 'stores nothing'],
+  ['Actions', '#/actions?stream=order.1', 'Tombstone'],
+  ['Token', '#/token', 'memory of this page'],
+];
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly target: readonly unknown[] }[];
+}
+
+/** What axe-core finds. It is given to the page by the debugger, so that the policy of the page stays in force. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(readFileSync(join(__dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8'));
+  const found = await page.evaluate<Violation[]>('axe.run().then(({ violations }) => violations)');
+  return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
+}
+
+/** Whether the page is wider than the window. */
+function isTooWide(page: Page): Promise<boolean> {
+  return page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
+}
+
+inBrowser('each page', () => {
+  test.each(pages)('%s shows what it is for, in both schemes, with nothing that axe-core reports', async (_name, address, text) => {
+    await using watched = await at(address);
+    await watched.page.getByText(text).first().waitFor();
+    await watched.page.locator('.same-as', { hasText: 'grpcurl -plaintext' }).waitFor();
+    expect(await violations(watched.page)).toEqual([]);
+    await watched.page.emulateMedia({ colorScheme: 'dark' });
+    expect(await violations(watched.page)).toEqual([]);
+    expect(watched.faults).toEqual([]);
+  });
+
+  test.each(pages)('%s fits a phone', async (_name, address, text) => {
+    await using watched = await at(address, { viewport: { width: 360, height: 740 } });
+    await watched.page.getByText(text).first().waitFor();
+    expect(await isTooWide(watched.page)).toBe(false);
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('a stream', () => {
+  test('is followed live: what is appended comes once and in order, also after a pause', async () => {
+    await client.append('live.1', [{ type: 'Begun' }]);
+    await using watched = await at('#/stream/live.1');
+    const { page } = watched;
+    await page.getByRole('button', { name: 'Follow live' }).click();
+    await page.getByText('live', { exact: true }).waitFor();
+    await client.append('live.1', Array.from({ length: 30 }, (_, i) => ({ type: `Came${i.toString()}` })));
+    await page.getByText('30 new events').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('paused').waitFor();
+    await client.append('live.1', [{ type: 'Meanwhile' }]);
+    await page.getByRole('button', { name: 'Follow live' }).click();
+    await page.getByText('31 new events').waitFor();
+    const versions = await page.getByLabel('New events').locator('td[data-label=Version]').allInnerTexts();
+    expect(versions).toEqual(Array.from({ length: 31 }, (_, i) => (32 - i).toString()));
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('is shown as of a time, filtered, and from a version', async () => {
+    await client.append('past.1', [{ type: 'First' }, { type: 'Second' }]);
+    const { commitTime } = await client.getVersion('past.1');
+    await client.append('past.1', [{ type: 'Third' }]);
+    const time = (commitTime?.toISOString() ?? '').replace(/\.\d+Z$/, '.999999999Z');
+    await using watched = await at(`#/stream/past.1?types=First,Third`);
+    const { page } = watched;
+    await page.getByText('Third', { exact: true }).waitFor();
+    expect(await page.locator('.type').allInnerTexts()).toEqual(['Third', 'First']);
+    await page.getByLabel('Jump to version or time').fill('2');
+    await page.getByLabel('Types').fill('');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('Second', { exact: true }).waitFor();
+    expect(await page.locator('.type').allInnerTexts()).toEqual(['Second', 'First']);
+    await page.getByLabel('Jump to version or time').fill('');
+    await page.getByLabel('As of').fill(time);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('As of', { exact: false }).first().waitFor();
+    await page.locator('.banner').waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('shows a payload of 1 MiB folded, and bytes in hexadecimal', async () => {
+    const rows = Array.from({ length: 9_000 }, (_, i) => ({ at: i, text: 'x'.repeat(80) }));
+    const data = JSON.stringify({ rows });
+    expect(data.length).toBeGreaterThan(900_000);
+    await client.append('large.1', [{ type: 'Large', data }]);
+    await client.append('large.1', [{ type: 'Bytes', data: Buffer.from([0, 1, 0xfe, 0xff, 65]) }]);
+    await using watched = await at('#/stream/large.1');
+    const { page } = watched;
+    await page.getByRole('button', { name: 'Version 1 in full' }).click();
+    await page.getByText('9,000 items').waitFor();
+    await page.locator('.fold', { hasText: '9,000 items' }).click();
+    await page.getByRole('button', { name: '8,950 more' }).waitFor();
+    await page.getByRole('button', { name: 'Version 2 in full' }).click();
+    await page.getByText('00000000  00 01 fe ff 41').waitFor();
+    expect(await isTooWide(page)).toBe(false);
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+const hostile = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'\u202e${`}{{7*7}}';
+
+inBrowser('text of others', () => {
+  test('is only text, in every field, and breaks no layout', async () => {
+    const long = 'W'.repeat(120);
+    await client.append('hostile.1', [
+      {
+        id: '<svg/onload=alert(3)>',
+        type: `${hostile}${long}`.slice(0, 180),
+        data: JSON.stringify({ [hostile]: hostile, long: long.repeat(50) }),
+        contentType: 'text/html;<script>alert(4)</script>',
+        correlationId: '"><script>alert(5)</script>',
+        causationId: 'javascript:alert(6)',
+        tags: ['<b>tag</b>', long],
+        metadata: { [hostile]: hostile, [long]: long },
+      },
+      { type: 'Html', data: `<!doctype html><body onload=alert(7)>${hostile}\u0000${'\u0301'.repeat(500)}` },
+    ]);
+    await client.groups.create('hostile', { settings: { patterns: ['hostile.1'] } });
+    for (const address of [
+      '#/streams?prefix=hostile.',
+      '#/stream/hostile.1',
+      '#/event/hostile.1/1',
+      '#/event/hostile.1/2',
+      `#/search?by=correlation&q=${encodeURIComponent('"><script>alert(5)</script>')}`,
+      `#/stream/${encodeURIComponent(hostile)}`,
+      `#/search?by=${encodeURIComponent(hostile)}&q=${encodeURIComponent(hostile)}`,
+      `#/groups/${encodeURIComponent(hostile)}`,
+      `#/tail?patterns=${encodeURIComponent(hostile)}`,
+      `#/try?stream=${encodeURIComponent(hostile)}`,
+      `#/actions?stream=${encodeURIComponent(hostile)}`,
+    ]) {
+      await using watched = await at(address, { viewport: { width: 360, height: 740 } });
+      const { page } = watched;
+      await page.locator('.same-as').waitFor();
+      await page.locator('table, .problem, .nothing, .facts, .outcome').first().waitFor();
+      for (const unfold of await page.locator('.unfold').all()) await unfold.click();
+      expect([address, await page.locator('main img, main script, main svg, main b:has(*)').count()]).toEqual([address, 0]);
+      expect([address, await isTooWide(page)]).toEqual([address, false]);
+      expect([address, watched.faults]).toEqual([address, []]);
+    }
+  });
+
+  test('shows what changes the direction of text as an escape', async () => {
+    await using watched = await at('#/event/hostile.1/1');
+    await watched.page.locator('h1', { hasText: '\\u202e' }).waitFor();
+  });
+});
+
+inBrowser('Try', () => {
+  test('shows a conflict with what came in between, and stores nothing', async () => {
+    await client.append('try.1', [{ type: 'A' }, { type: 'B' }, { type: 'C' }]);
+    await using watched = await at('#/try');
+    const { page } = watched;
+    await page.getByLabel('Stream').fill('try.1');
+    await page.getByLabel('Version').fill('1');
+    await page.getByRole('button', { name: 'Try' }).click();
+    await page.getByText('It would be a conflict').waitFor();
+    await page.getByText('See the 2 events').waitFor();
+    await page.getByLabel('Version').fill('3');
+    await page.getByRole('button', { name: 'Try' }).click();
+    await page.getByText('It would be accepted').waitFor();
+    expect((await client.getVersion('try.1')).version).toBe(3n);
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('Actions', () => {
+  test('happen after the name of the stream is typed, and not before', async () => {
+    await client.append('old.1', [{ type: 'A' }, { type: 'B' }]);
+    await using watched = await at('#/actions?stream=old.1');
+    const { page } = watched;
+    await page.getByRole('button', { name: 'Tombstone' }).click();
+    const confirm = page.getByRole('form', { name: 'Confirm: Tombstone' });
+    await confirm.getByLabel('Type old.1 to confirm').fill('old.2');
+    expect(await confirm.getByRole('button', { name: 'Tombstone' }).isDisabled()).toBe(true);
+    await confirm.getByLabel('Type old.1 to confirm').fill('old.1');
+    await confirm.getByRole('button', { name: 'Tombstone' }).click();
+    await page.getByText('The stream is tombstoned').waitFor();
+    expect((await client.streams.get('old.1')).state).toBe('tombstoned');
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('a parked event is retried alone, and all of a group after its name is typed', async () => {
+    await using watched = await at('#/groups/emails');
+    const { page } = watched;
+    await page.getByRole('button', { name: 'Retry order.1 version 3' }).click();
+    await page.getByText('1 event will be delivered again').waitFor();
+    await page.getByRole('button', { name: 'Replay all' }).click();
+    await page.getByLabel('Type emails to confirm').fill('emails');
+    await page.getByRole('form').getByRole('button', { name: 'Replay all' }).click();
+    await page.getByText('12 events will be delivered again').waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('by keyboard', () => {
+  test('a reader comes from the store to an event of a stream, and unfolds it', async () => {
+    await using watched = await at('#/streams?prefix=order.&order=name');
+    const { page } = watched;
+    await page.getByRole('link', { name: 'order.1', exact: true }).waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the page');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+    await tabTo(page, 'order.1');
+    await page.keyboard.press('Enter');
+    await page.getByText('LabelPrinted').waitFor();
+    await tabTo(page, 'Version 1 in full');
+    await page.keyboard.press('Enter');
+    await page.getByText('"tea"').waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+/** Presses Tab until the focus is on what has this name, at most 100 times. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate<string>(
+      'document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent',
+    );
+    if (focused === name) return;
+  }
+  throw new Error(`no Tab leads to ${name}`);
+}

@@ -1,0 +1,85 @@
+import type { Browser } from 'playwright-core';
+import { connect } from '../../src/client/client';
+import { makeAuthFile } from '../support/access';
+import { startTestGateway, type LocalGateway } from '../support/gateway';
+import { startNats, type TestNats } from '../support/nats-server';
+import { patience } from '../support/patience';
+import { buildConsole, findChromium, launch, open, type Watched } from './browser';
+
+/** The console in front of a gateway with an auth file. */
+const path = findChromium();
+const inBrowser = path === undefined ? describe.skip : describe;
+
+const auth = makeAuthFile({
+  owner: { grants: [{ actions: ['append', 'read', 'subscribe', 'manage'], streams: ['>'] }, { actions: ['admin', 'info'] }] },
+  reader: { grants: [{ actions: ['read'], streams: ['open.>'] }, { actions: ['info'] }] },
+});
+
+let nats: TestNats;
+let gateway: LocalGateway;
+let browser: Browser;
+
+beforeAll(async () => {
+  if (path === undefined) return;
+  buildConsole();
+  nats = await startNats();
+  gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0', `--auth-file=${auth.path}`]);
+  using client = connect(gateway.address, { token: auth.tokenOf('owner') });
+  await client.append('open.1', [{ type: 'Shown' }]);
+  await client.append('closed.1', [{ type: 'Hidden' }]);
+  browser = await launch(path);
+}, 120_000 * patience);
+afterAll(async () => {
+  if (path === undefined) return;
+  await browser.close();
+  await gateway[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+async function logIn({ page }: Watched, token: string): Promise<void> {
+  page.setDefaultTimeout(15_000 * patience);
+  await page.getByLabel('Token', { exact: true }).last().fill(token);
+  await page.getByRole('button', { name: 'Use it' }).click();
+}
+
+inBrowser('a token', () => {
+  test('that is wrong shows what is wrong, and nothing else', async () => {
+    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    await logIn(watched, 'sluice_wrong');
+    await watched.page.getByText('UNAUTHENTICATED').or(watched.page.getByText('The gateway does not know you')).first().waitFor();
+    await watched.page.goto(`${gateway.http ?? ''}/#/stream/open.1`);
+    await watched.page.getByText('The gateway does not know you').waitFor();
+    expect(await watched.page.getByText('Shown').count()).toBe(0);
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('is nowhere but in memory: a reload forgets it', async () => {
+    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    const { page } = watched;
+    await logIn(watched, auth.tokenOf('reader'));
+    await page.getByText('token:reader').waitFor();
+    const kept = await page.evaluate<string>(
+      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.documentElement.outerHTML])',
+    );
+    expect(kept).not.toContain(auth.tokenOf('reader'));
+    await page.reload();
+    await page.getByText('no token').waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('without grants shows no other streams, and no actions', async () => {
+    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    const { page } = watched;
+    await logIn(watched, auth.tokenOf('reader'));
+    await page.getByText('token:reader').waitFor();
+    await page.evaluate("location.hash = '#/streams'");
+    await page.getByRole('link', { name: 'open.1' }).waitFor();
+    expect(await page.getByText('closed.1').count()).toBe(0);
+    await page.evaluate("location.hash = '#/actions?stream=open.1'");
+    await page.getByText('You have no grant of').waitFor();
+    expect(await page.getByRole('button', { name: 'Tombstone' }).count()).toBe(0);
+    await page.evaluate("location.hash = '#/stream/closed.1'");
+    await page.getByText('You may not do this').waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
