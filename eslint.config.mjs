@@ -6,7 +6,7 @@ export default defineConfig(
   { ignores: ['generated/', 'dist/', 'dist-bench/', 'dist-conformance/', 'dist-examples/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

@@ -7,6 +7,7 @@ type AuthFile = NonNullable<Access['authFile']>;
 
 const allStreamsMany = 5;
 // As in findings.ts, not from the enum.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the compiler compares the number with the enum
 const reflectionOn: ReflectionMode.ON = 1;
 const check = 'access';
 const seeSecurity = 'docs/operations/security.md';

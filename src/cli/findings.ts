@@ -11,7 +11,9 @@ const replicaLagMany = 10_000n;
 const seeReplica = 'check the log of the gateway; docs/operations/running.md explains the replica';
 const fullShareMany = 0.9;
 // Not from the enum, whose module the console cannot load: the compiler compares them.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the compiler compares the number with the enum
 const fsyncAlways: Durability.FSYNC_ALWAYS = 1;
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the compiler compares the number with the enum
 const fsyncInterval: Durability.FSYNC_INTERVAL = 2;
 
 /** Checks what the gateway reports about itself and its store. */

@@ -15,7 +15,7 @@ import { requestOf, TryForm, type Tried } from './try-form';
 interface Result {
   readonly request: AppendRequest;
   readonly version?: string | undefined;
-  readonly error?: unknown | undefined;
+  readonly error?: unknown;
 }
 
 /** Whether an append would be accepted: nothing is stored. */

@@ -14,7 +14,7 @@ export function Problem({
 }): VNode | null {
   if (error === undefined) return null;
   const known = error instanceof CallError ? error : undefined;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : 'the page failed';
   const hint = hintFor(known);
   return (
     <div class="problem" role="alert">

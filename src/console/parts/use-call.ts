@@ -7,7 +7,7 @@ export interface Called<T> {
   readonly error: unknown;
   readonly busy: boolean;
   /** Calls again. */
-  again(): void;
+  readonly again: () => void;
 }
 
 /** Calls when `key` or the token changes, and every `everyMs` if given. Undefined: there is nothing to call. */

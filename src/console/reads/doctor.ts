@@ -50,6 +50,7 @@ function storeOf(store: json.StoreInfo): NonNullable<GetServerInfoResponse['stor
     prefix: store.prefix ?? '',
     replicas: store.replicas ?? 0,
     natsVersion: store.natsVersion ?? '',
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the compiler compares the number with the enum
     durability: store.durability === undefined ? 0 : durabilities[store.durability],
     position: big(store.position),
     messageCount: big(store.messageCount),
@@ -94,6 +95,7 @@ function accessOf(access: json.AccessInfo): NonNullable<GetServerInfoResponse['a
     local: access.local ?? false,
     tls: access.tls ?? false,
     clientCertificateRequired: access.clientCertificateRequired ?? false,
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the compiler compares the number with the enum
     reflection: access.reflection === undefined ? 0 : reflectionModes[access.reflection],
     principal: access.principal ?? '',
     authFile: authFile && {

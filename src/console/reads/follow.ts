@@ -44,7 +44,9 @@ export class Follower {
 
   async run(signal: AbortSignal): Promise<void> {
     let waitMs = retryMinMs;
-    while (!signal.aborted) {
+    // What `aborted` is changes while the loop waits.
+    const hasEnded = (): boolean => signal.aborted;
+    while (!hasEnded()) {
       this.listener.state({ is: 'connecting' });
       try {
         for await (const response of stream('EventStoreService/Subscribe', this.request(), signal)) {
@@ -52,7 +54,7 @@ export class Follower {
           this.take(response);
         }
       } catch (error) {
-        if (signal.aborted) return;
+        if (hasEnded()) return;
         if (!isPassing(error)) {
           this.listener.state({ is: 'failed', error });
           return;

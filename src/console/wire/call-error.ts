@@ -42,9 +42,9 @@ export class CallError extends Error {
 }
 
 interface ErrorJson {
-  readonly code?: unknown | undefined;
-  readonly message?: unknown | undefined;
-  readonly details?: unknown | undefined;
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly details?: unknown;
 }
 
 /** From the JSON of a Connect error. */
