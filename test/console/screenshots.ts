@@ -113,7 +113,7 @@ async function all(browser: Browser, http: string): Promise<void> {
 /** Nothing is loading any more, and fonts are there. */
 async function settled(page: Page): Promise<void> {
   await page.locator('.same-as').waitFor();
-  await page.waitForFunction("!/\\S/.test(document.querySelector('.busy')?.textContent ?? '')");
+  await page.getByText('Loading', { exact: true }).waitFor({ state: 'hidden' });
   await page.evaluate('document.fonts.ready');
   await page.waitForTimeout(400);
 }
