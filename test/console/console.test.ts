@@ -72,15 +72,18 @@ function isTooWide(page: Page): Promise<boolean> {
 }
 
 inBrowser('each page', () => {
-  test.each(pages)('%s shows what it is for, in both schemes, with nothing that axe-core reports', async (_name, address, text) => {
-    await using watched = await at(address);
-    await watched.page.getByText(text).first().waitFor();
-    await watched.page.locator('.same-as', { hasText: 'grpcurl -plaintext' }).waitFor();
-    expect(await violations(watched.page)).toEqual([]);
-    await watched.page.emulateMedia({ colorScheme: 'dark' });
-    expect(await violations(watched.page)).toEqual([]);
-    expect(watched.faults).toEqual([]);
-  });
+  test.each(pages)(
+    '%s shows what it is for, in both schemes, with nothing that axe-core reports',
+    async (_name, address, text) => {
+      await using watched = await at(address);
+      await watched.page.getByText(text).first().waitFor();
+      await watched.page.locator('.same-as', { hasText: 'grpcurl -plaintext' }).waitFor();
+      expect(await violations(watched.page)).toEqual([]);
+      await watched.page.emulateMedia({ colorScheme: 'dark' });
+      expect(await violations(watched.page)).toEqual([]);
+      expect(watched.faults).toEqual([]);
+    },
+  );
 
   test.each(pages)('%s fits a phone', async (_name, address, text) => {
     await using watched = await at(address, { viewport: { width: 360, height: 740 } });
@@ -97,7 +100,10 @@ inBrowser('a stream', () => {
     const { page } = watched;
     await page.getByRole('button', { name: 'Follow live' }).click();
     await page.getByText('live', { exact: true }).waitFor();
-    await client.append('live.1', Array.from({ length: 30 }, (_, i) => ({ type: `Came${i.toString()}` })));
+    await client.append(
+      'live.1',
+      Array.from({ length: 30 }, (_, i) => ({ type: `Came${i.toString()}` })),
+    );
     await page.getByText('30 new events').waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('paused').waitFor();
@@ -187,7 +193,9 @@ inBrowser('text of others', () => {
       await page.locator('.same-as').waitFor();
       await page.locator('table, .problem, .nothing, .facts, .outcome').first().waitFor();
       for (const unfold of await page.locator('.unfold').all()) await unfold.click();
-      expect([address, await page.locator('main img, main script, main svg, main b:has(*)').count()]).toEqual([address, 0]);
+      expect([address, await page.locator('main img, main script, main svg, main b:has(*)').count()]).toEqual(
+        [address, 0],
+      );
       expect([address, await isTooWide(page)]).toEqual([address, false]);
       expect([address, watched.faults]).toEqual([address, []]);
     }

@@ -13,9 +13,12 @@ async function texts(bytes: Uint8Array, size: number): Promise<string[]> {
 const messages = ['{}', '{"a":"é"}', '', JSON.stringify('x'.repeat(300))];
 const bytes = Buffer.concat(messages.map((message) => oneFrame(message)));
 
-test.each([1, 2, 3, 5, 7, 64, 1_000])('frames that come in chunks of %i bytes are the messages', async (size) => {
-  expect(await texts(bytes, size)).toEqual(messages);
-});
+test.each([1, 2, 3, 5, 7, 64, 1_000])(
+  'frames that come in chunks of %i bytes are the messages',
+  async (size) => {
+    expect(await texts(bytes, size)).toEqual(messages);
+  },
+);
 
 test('a response that is cut off within a frame fails', async () => {
   await expect(texts(bytes.subarray(0, -1), 50)).rejects.toThrow('cut off');

@@ -11,7 +11,12 @@ const path = findChromium();
 const inBrowser = path === undefined ? describe.skip : describe;
 
 const auth = makeAuthFile({
-  owner: { grants: [{ actions: ['append', 'read', 'subscribe', 'manage'], streams: ['>'] }, { actions: ['admin', 'info'] }] },
+  owner: {
+    grants: [
+      { actions: ['append', 'read', 'subscribe', 'manage'], streams: ['>'] },
+      { actions: ['admin', 'info'] },
+    ],
+  },
   reader: { grants: [{ actions: ['read'], streams: ['open.>'] }, { actions: ['info'] }] },
 });
 
@@ -46,7 +51,11 @@ inBrowser('a token', () => {
   test('that is wrong shows what is wrong, and nothing else', async () => {
     await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
     await logIn(watched, 'sluice_wrong');
-    await watched.page.getByText('UNAUTHENTICATED').or(watched.page.getByText('The gateway does not know you')).first().waitFor();
+    await watched.page
+      .getByText('UNAUTHENTICATED')
+      .or(watched.page.getByText('The gateway does not know you'))
+      .first()
+      .waitFor();
     await watched.page.goto(`${gateway.http ?? ''}/#/stream/open.1`);
     await watched.page.getByText('The gateway does not know you').waitFor();
     expect(await watched.page.getByText('Shown').count()).toBe(0);

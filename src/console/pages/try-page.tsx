@@ -10,6 +10,7 @@ import { addressOf } from '../parts/route';
 import { call } from '../wire/connect';
 import { CallError } from '../wire/call-error';
 import type { AppendRequest } from '../wire/messages';
+import { TryCondition } from './try-condition';
 import { requestOf, TryForm, type Tried } from './try-form';
 
 interface Result {
@@ -50,6 +51,7 @@ export function TryPage({ query }: { readonly query: URLSearchParams }): VNode {
           sluice: tried.stream === '' ? undefined : ['version', tried.stream],
         }}
       />
+      <TryCondition />
     </Page>
   );
 }
