@@ -77,7 +77,7 @@ inBrowser('each page', () => {
     async (_name, address, text) => {
       await using watched = await at(address);
       await watched.page.getByText(text).first().waitFor();
-      await watched.page.locator('.same-as', { hasText: 'grpcurl -plaintext' }).waitFor();
+      await watched.page.locator('.same-as', { hasText: 'grpcurl -plaintext' }).first().waitFor();
       expect(await violations(watched.page)).toEqual([]);
       await watched.page.emulateMedia({ colorScheme: 'dark' });
       expect(await violations(watched.page)).toEqual([]);
@@ -190,8 +190,8 @@ inBrowser('text of others', () => {
     ]) {
       await using watched = await at(address, { viewport: { width: 360, height: 740 } });
       const { page } = watched;
-      await page.locator('.same-as').waitFor();
-      await page.locator('table, .problem, .nothing, .facts, .outcome').first().waitFor();
+      await page.locator('.same-as').first().waitFor();
+      await page.locator('table, .problem, .nothing, .facts, form').first().waitFor();
       for (const unfold of await page.locator('.unfold').all()) await unfold.click();
       expect([address, await page.locator('main img, main script, main svg, main b:has(*)').count()]).toEqual(
         [address, 0],
@@ -214,11 +214,11 @@ inBrowser('Try', () => {
     const { page } = watched;
     await page.getByLabel('Stream').fill('try.1');
     await page.getByLabel('Version').fill('1');
-    await page.getByRole('button', { name: 'Try' }).click();
+    await page.getByRole('button', { name: 'Try', exact: true }).click();
     await page.getByText('It would be a conflict').waitFor();
     await page.getByText('See the 2 events').waitFor();
     await page.getByLabel('Version').fill('3');
-    await page.getByRole('button', { name: 'Try' }).click();
+    await page.getByRole('button', { name: 'Try', exact: true }).click();
     await page.getByText('It would be accepted').waitFor();
     expect((await client.getVersion('try.1')).version).toBe(3n);
     expect(watched.faults).toEqual([]);

@@ -7,8 +7,9 @@ import { fileDescriptorSet } from '../../generated/descriptors';
 
 /** The fields of each message of the contract, by the names that they have in JSON. */
 const contract = new Map(
-  fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64')).file.flatMap(({ messageType }) =>
-    messageType.map(({ name, field }) => [name, new Set(field.map(({ jsonName }) => jsonName))] as const),
+  fromBinary(FileDescriptorSetSchema, Buffer.from(fileDescriptorSet, 'base64')).file.flatMap(
+    ({ messageType }) =>
+      messageType.map(({ name, field }) => [name, new Set(field.map(({ jsonName }) => jsonName))] as const),
   ),
 );
 

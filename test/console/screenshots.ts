@@ -2,8 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { connect, jsonEvent } from '../../src/client/client';
 import { startTestGateway } from '../support/gateway';
 import { startNats } from '../support/nats-server';
 import { removeTools, prepareTools } from '../support/tools';
@@ -33,18 +35,18 @@ interface Shot {
 }
 
 const shots: readonly Shot[] = [
-  { name: '1-store', address: '#/' },
+  { name: '1-store', address: '#/', act: (page) => page.waitForTimeout(6_000) },
   { name: '2-streams', address: '#/streams' },
   { name: '3-stream', address: '#/stream/order.1', act: (page) => page.locator('.unfold').nth(1).click() },
   { name: '4-event', address: '#/event/order.1/3' },
   { name: '5-search', address: '#/search?by=correlation&q=checkout-1' },
   { name: '6-groups', address: '#/groups' },
   { name: '6-group', address: '#/groups/emails' },
-  { name: '7-tail', address: '#/tail' },
+  { name: '7-tail', address: '#/tail', act: (page) => page.waitForTimeout(1_500) },
   {
     name: '8-try',
     address: '#/try?stream=order.1&expected=1',
-    act: (page) => page.getByRole('button', { name: 'Try' }).click(),
+    act: (page) => page.getByRole('button', { name: 'Try', exact: true }).click(),
   },
   { name: '9-actions', address: '#/actions?stream=order.1' },
   { name: '10-token', address: '#/token' },
@@ -61,7 +63,11 @@ async function main(): Promise<void> {
     await importOrders(gateway.address);
     if (!process.argv.includes('--readme')) {
       await seed(gateway.address);
+      const shown = new AbortController();
+      const appended = keepAppending(gateway.address, shown.signal);
       await all(browser, gateway.http ?? '');
+      shown.abort();
+      await appended;
     }
     await forReadme(browser, gateway.http ?? '');
   } finally {
@@ -71,6 +77,16 @@ async function main(): Promise<void> {
 }
 
 const run = promisify(execFile);
+
+/** So that something moves on the pages that show it. */
+async function keepAppending(address: string, signal: AbortSignal): Promise<void> {
+  using client = connect(address);
+  for (let i = 0; !signal.aborted; i++) {
+    const reading = { celsius: 20 + (i % 50) / 10, device: `d-${(i % 7).toString()}` };
+    await client.append(`sensor.${(i % 7).toString()}`, [jsonEvent('Measured', reading)]);
+    await sleep(30 + 25 * Math.sin(i / 40));
+  }
+}
 
 async function importOrders(address: string): Promise<void> {
   const made = mkdtempSync(join(tmpdir(), 'sluice-orders-'));
@@ -112,7 +128,7 @@ async function all(browser: Browser, http: string): Promise<void> {
 
 /** Nothing is loading any more, and fonts are there. */
 async function settled(page: Page): Promise<void> {
-  await page.locator('.same-as').waitFor();
+  await page.locator('.same-as').first().waitFor();
   await page.getByText('Loading', { exact: true }).waitFor({ state: 'hidden' });
   await page.evaluate('document.fonts.ready');
   await page.waitForTimeout(400);

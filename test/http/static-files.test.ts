@@ -16,7 +16,12 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'assets'));
   writeFileSync(join(folder, 'index.html'), '<!doctype html>');
   writeFileSync(join(folder, 'assets', 'main-1.js'), 'let a = 1;'.repeat(100));
-  const options = { routes: {}, counts: new HttpCounts(), limits: defaultLimits, log: pino({ level: 'silent' }) };
+  const options = {
+    routes: {},
+    counts: new HttpCounts(),
+    limits: defaultLimits,
+    log: pino({ level: 'silent' }),
+  };
   const handlers = [staticFiles(folder, 'console'), staticFiles(join(folder, 'missing'), 'other')];
   server = await startHttpServer({ ...options, address: '127.0.0.1:0', handlers });
 });
@@ -68,12 +73,16 @@ test('other files are kept by browsers, and are compressed for those that ask', 
   expect([gzip.headers['content-encoding'], gunzipSync(gzip.body)]).toEqual(['gzip', plain.body]);
 });
 
-test.each(['/assets/../../etc/passwd', '/assets/%2e%2e/index.html', '/index.html', '/assets/', '/assets', '/x'])(
-  'there is no %s',
-  async (path) => {
-    expect((await get(path)).status).toBe(404);
-  },
-);
+test.each([
+  '/assets/../../etc/passwd',
+  '/assets/%2e%2e/index.html',
+  '/index.html',
+  '/assets/',
+  '/assets',
+  '/x',
+])('there is no %s', async (path) => {
+  expect((await get(path)).status).toBe(404);
+});
 
 test('only GET and HEAD', async () => {
   const { status, headers } = await get('/', {}, 'POST');
