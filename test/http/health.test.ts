@@ -36,7 +36,7 @@ async function ask(http: string | undefined, path: '/livez' | '/readyz'): Promis
 }
 
 function httpOf({ process }: GatewayProcess): string {
-  return /Metrics and health are on (http:\S+):/.exec(process.stdout())?.[1] ?? '';
+  return /metrics and health are on (http:\S+):/.exec(process.stdout())?.[1] ?? '';
 }
 
 test('a gateway that serves is alive and ready, and says what was checked', async () => {
