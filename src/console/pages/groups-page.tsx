@@ -8,7 +8,7 @@ import { shown } from '../parts/shown';
 import { ago } from '../parts/time';
 import { useCall } from '../parts/use-call';
 import { getGroup, lagOf, listGroups } from '../reads/groups';
-import type { Group } from '../wire/messages';
+import type { Group } from '../wire/group-messages';
 
 /** All consumer groups that the caller may see. */
 export function GroupsPage(): VNode {

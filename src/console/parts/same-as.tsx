@@ -12,7 +12,7 @@ export function SameAs({ commands }: { readonly commands: Commands }): VNode {
     { name: 'grpcurl', line: grpcurlLine(commands, where) },
   ];
   return (
-    <section class="same-as" aria-label="The same from a terminal">
+    <section class="same-as" aria-label={`The same from a terminal: ${commands.method}`}>
       <h2 class="small-title">The same from a terminal</h2>
       {lines.map(({ name, line }) =>
         line === undefined ? null : (

@@ -1,5 +1,5 @@
 import { call, stream } from '../wire/connect';
-import type { GetGroupResponse, Group, Lane, ParkedEvent } from '../wire/messages';
+import type { GetGroupResponse, Group, Lane, ParkedEvent } from '../wire/group-messages';
 
 export async function listGroups(signal: AbortSignal): Promise<Group[]> {
   const all: Group[] = [];

@@ -1,3 +1,4 @@
+import type * as g from './group-messages';
 import type * as m from './messages';
 import type { GetServerInfoResponse } from './server-info';
 
@@ -16,8 +17,8 @@ export interface UnaryMethods {
   'StreamService/DeleteStream': Method<m.DeleteStreamRequest, m.TruncateStreamResponse>;
   'StreamService/TombstoneStream': Method<m.TombstoneStreamRequest, m.TruncateStreamResponse>;
   'StreamService/EraseEvents': Method<m.EraseEventsRequest, m.TruncateStreamResponse>;
-  'ConsumerGroupService/GetGroup': Method<m.GetGroupRequest, m.GetGroupResponse>;
-  'ConsumerGroupService/ReplayParked': Method<m.ReplayParkedRequest, m.ReplayParkedResponse>;
+  'ConsumerGroupService/GetGroup': Method<g.GetGroupRequest, g.GetGroupResponse>;
+  'ConsumerGroupService/ReplayParked': Method<g.ReplayParkedRequest, g.ReplayParkedResponse>;
 }
 
 /** The methods with a stream of responses. */
@@ -27,6 +28,6 @@ export interface StreamMethods {
   'EventStoreService/ReadByCorrelation': Method<m.ReadByCorrelationRequest, m.ReadByCorrelationResponse>;
   'EventStoreService/Subscribe': Method<m.SubscribeRequest, m.SubscribeResponse>;
   'EventStoreService/ListStreams': Method<m.ListStreamsRequest, m.ListStreamsResponse>;
-  'ConsumerGroupService/ListGroups': Method<m.ListGroupsRequest, m.ListGroupsResponse>;
-  'ConsumerGroupService/ListParked': Method<m.ListParkedRequest, m.ListParkedResponse>;
+  'ConsumerGroupService/ListGroups': Method<g.ListGroupsRequest, g.ListGroupsResponse>;
+  'ConsumerGroupService/ListParked': Method<g.ListParkedRequest, g.ListParkedResponse>;
 }
