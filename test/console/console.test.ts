@@ -225,6 +225,33 @@ inBrowser('Try', () => {
   });
 });
 
+inBrowser('a condition', () => {
+  test('is refused by the first event that it selects, which is shown, and otherwise accepted', async () => {
+    await client.append('course.1', [{ type: 'SeatTaken', tags: ['course:c1', 'student:s1'] }]);
+    await using watched = await at('#/try');
+    const { page } = watched;
+    await page.getByLabel('No event with all of these tags').fill('course:c1 student:s1');
+    await page.getByRole('button', { name: 'Try the condition' }).click();
+    await page.getByText('It would be refused').waitFor();
+    await page.getByRole('link', { name: 'course.1', exact: true }).waitFor();
+    await page.getByLabel('No event with all of these tags').fill('course:c1 student:s2');
+    await page.getByRole('button', { name: 'Try the condition' }).click();
+    await page.getByText('It would be accepted').waitFor();
+    await page.goto(`${gateway.http ?? ''}/#/search?by=tag&q=course%3Ac1`);
+    await page.getByText('SeatTaken').waitFor();
+    expect((await client.getVersion('course.1')).version).toBe(1n);
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('the list of streams', () => {
+  test('has the type of the last event of each', async () => {
+    await using watched = await at('#/streams?prefix=payment.');
+    await watched.page.getByText('PaymentTaken').nth(11).waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
+
 inBrowser('Actions', () => {
   test('happen after the name of the stream is typed, and not before', async () => {
     await client.append('old.1', [{ type: 'A' }, { type: 'B' }]);
