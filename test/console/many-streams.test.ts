@@ -32,12 +32,12 @@ afterAll(async () => {
 async function fill(address: string): Promise<void> {
   using client = connect(address);
   await using session = client.appendSession();
-  let failed: unknown;
+  let failed: Error | undefined;
   for (let i = 0; i < count; i++) {
     await session.ready();
     if (failed !== undefined) throw failed;
     const stream = `${i % 100 === 0 ? 'rare' : 'account'}.${i.toString().padStart(6, '0')}`;
-    session.append(stream, [{ type: 'Opened' }]).catch((error: unknown) => (failed = error));
+    session.append(stream, [{ type: 'Opened' }]).catch((error: Error) => (failed = error));
   }
 }
 
