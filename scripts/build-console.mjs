@@ -1,6 +1,7 @@
 // Bundles src/console into dist/console: index.html, and files with hashed names in assets/. `--size` prints what a browser loads
 // first, compressed.
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -23,6 +24,8 @@ mkdirSync(join(root, 'dist'), { recursive: true });
 const making = mkdtempSync(join(root, 'dist/console-making-'));
 const assets = join(making, 'assets');
 mkdirSync(assets);
+// A temporary folder is only for its owner; a gateway may run as somebody else.
+chmodSync(making, 0o755);
 
 const { metafile } = await build({
   absWorkingDir: root,

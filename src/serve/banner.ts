@@ -20,7 +20,9 @@ export function banner(facts: GatewayFacts): string {
 function httpLines({ httpAddress }: GatewayFacts): string[] {
   return httpAddress === undefined
     ? []
-    : [`The console, metrics and health are on http://${reachable(httpAddress)}: /, /metrics, /livez, /readyz.`];
+    : [
+        `The console, metrics and health are on http://${reachable(httpAddress)}: /, /metrics, /livez, /readyz.`,
+      ];
 }
 
 function accessText({ address, tls, authFile }: GatewayFacts): string {
