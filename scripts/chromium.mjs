@@ -62,7 +62,7 @@ function unpack(bin, into) {
   const wrapper = join(into, 'chromium-with-libraries');
   const lines = [
     '#!/bin/sh',
-    '# The libraries of the machine come first: these are for one that has none.',
+    '# The libraries of the machine come first: these are for one without them.',
     'here=$(dirname "$0")',
     'export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$here/lib"',
     'export FONTCONFIG_PATH="$here"',

@@ -23,7 +23,7 @@ export function ratesOf(samples: readonly Sample[]): [number, number][] {
   });
 }
 
-/** The value of a metric without labels, summed over its labels otherwise; undefined: the page has none of this name. */
+/** The value of a metric without labels, summed over its labels otherwise; undefined: the page has no such metric. */
 export function metricOf(page: string, name: string): number | undefined {
   let sum: number | undefined;
   for (const line of page.split('\n')) {

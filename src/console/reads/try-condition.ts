@@ -10,7 +10,7 @@ export interface Condition {
   readonly after: string;
 }
 
-/** The first event that refuses the condition, and up to where there is none. */
+/** The first event that refuses the condition, and up to where no event does. */
 export interface ConditionResult {
   readonly event: RecordedEvent | undefined;
   readonly position: string;
