@@ -17,7 +17,7 @@ const flags = [
   '--font-render-hinting=none',
 ];
 
-/** The path of Chromium; undefined if there is none for this platform: then outside CI the tests are skipped. */
+/** The path of Chromium; undefined if no Chromium is for this platform: then outside CI the tests are skipped. */
 export function findChromium(): string | undefined {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'chromium.mjs')], {
     encoding: 'utf8',
