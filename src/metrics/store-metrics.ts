@@ -67,7 +67,7 @@ function appendMetrics(counts: StoreCounts, facts: () => StoreFacts): Metric[] {
     ),
     gauge(
       'sluice_append_conditions_waiting',
-      'Appends with conditions over all streams that are under way: one at a time is decided.',
+      'Appends with conditions over all streams that wait until they can be published.',
       'sum',
       () => facts().appends.fence.waiting,
     ),

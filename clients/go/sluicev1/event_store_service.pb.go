@@ -484,8 +484,8 @@ type AppendCondition struct {
 	AfterPosition uint64 `protobuf:"varint,2,opt,name=after_position,json=afterPosition,proto3" json:"after_position,omitempty"`
 	// Only events of this stream count. It must be a stream that the request writes or checks. Such a condition is decided
 	// like an expected version, and appends to other streams do not disturb it: it costs next to nothing. Empty: events of all
-	// streams count. Then the store takes one such append after another, for each gateway process one at a time, and each
-	// append of anybody else that comes between costs another round.
+	// streams count. Then the store takes one such append after another. In a cluster of NATS, each gateway process waits for
+	// the answer to one before it sends the next. Each append of anybody else that comes between costs another round.
 	WithinStream  string `protobuf:"bytes,3,opt,name=within_stream,json=withinStream,proto3" json:"within_stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
