@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { prepareTools, removeTools } from '../test/support/tools';
 import { accessCost } from './access';
 import { controlsCost } from './controlled-streams';
+import { consoleInBrowser } from './console';
 import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
@@ -83,7 +84,7 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     let found = titles.length > 0;
     if (found) print(renderMemory(run.peaks));
     if (found && settings.write) writePart(withOwnTitle(parts.join('\n\n'), settings, titles));
-    for (const measurePart of [accessCost, controlsCost, workersGain, consumerGroups]) {
+    for (const measurePart of [accessCost, controlsCost, workersGain, consumerGroups, consoleInBrowser]) {
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
       found = true;

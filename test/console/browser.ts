@@ -1,8 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-
-const root = join(__dirname, '..', '..');
+import { packageFolder } from '../../src/version';
 
 /** Flags for a browser that calls no host but the gateway, and runs as root too. */
 const flags = [
@@ -19,9 +18,13 @@ const flags = [
 
 /** The path of Chromium; undefined if no Chromium is for this platform: then outside CI the tests are skipped. */
 export function findChromium(): string | undefined {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'chromium.mjs')], {
-    encoding: 'utf8',
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(packageFolder, 'scripts', 'chromium.mjs')],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (status === 0) return stdout.trim();
   if (status !== 2 || process.env['CI'] === 'true') throw new Error(`no Chromium: ${stderr}`);
   console.warn(`SKIPPED: the console is not tested in a browser: ${stderr}`);
@@ -30,7 +33,7 @@ export function findChromium(): string | undefined {
 
 /** Bundles the console of the present sources, which gateways of this checkout serve. */
 export function buildConsole(): void {
-  execFileSync(process.execPath, [join(root, 'scripts', 'build-console.mjs')]);
+  execFileSync(process.execPath, [join(packageFolder, 'scripts', 'build-console.mjs')]);
 }
 
 export function launch(executablePath: string): Promise<Browser> {

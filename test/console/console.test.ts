@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { connect, type SluiceClient } from '../../src/client/client';
+import { connect, ParkEvent, type SluiceClient } from '../../src/client/client';
 import { startTestGateway, type LocalGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { patience } from '../support/patience';
 import { buildConsole, findChromium, launch, open, type Watched } from './browser';
 import { seed } from './seeded';
@@ -118,8 +121,9 @@ inBrowser('a stream', () => {
   test('is shown as of a time, filtered, and from a version', async () => {
     await client.append('past.1', [{ type: 'First' }, { type: 'Second' }]);
     const { commitTime } = await client.getVersion('past.1');
+    const time = new Date((commitTime?.getTime() ?? NaN) + 1);
+    await until(() => Date.now() > time.getTime() + 1);
     await client.append('past.1', [{ type: 'Third' }]);
-    const time = (commitTime?.toISOString() ?? '').replace(/\.\d+Z$/, '.999999999Z');
     await using watched = await at(`#/stream/past.1?types=First,Third`);
     const { page } = watched;
     await page.getByText('Third', { exact: true }).waitFor();
@@ -130,10 +134,10 @@ inBrowser('a stream', () => {
     await page.getByText('Second', { exact: true }).waitFor();
     expect(await page.locator('.type').allInnerTexts()).toEqual(['Second', 'First']);
     await page.getByLabel('Jump to version or time').fill('');
-    await page.getByLabel('As of').fill(time);
+    await page.getByLabel('As of').fill(time.toISOString());
     await page.getByRole('button', { name: 'Show' }).click();
-    await page.getByText('As of', { exact: false }).first().waitFor();
-    await page.locator('.banner').waitFor();
+    await page.getByText('the stream was at version 2').waitFor();
+    expect(await page.locator('.type').allInnerTexts()).toEqual(['Second', 'First']);
     expect(watched.faults).toEqual([]);
   });
 
@@ -158,6 +162,19 @@ inBrowser('a stream', () => {
 
 const hostile = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'\u202e${`}{{7*7}}';
 
+/** A group with a parked event, whose reason is from others, too. */
+async function parkHostile(): Promise<void> {
+  await client.groups.create('hostile', { settings: { patterns: ['hostile.1'] } });
+  const stop = new AbortController();
+  const park = (): never => {
+    throw new ParkEvent(`${hostile} ${'W'.repeat(120)}`);
+  };
+  const onCaughtUp = (): void => {
+    stop.abort();
+  };
+  await client.consume('hostile', park, { member: 'hostile-1', stop: stop.signal, onCaughtUp });
+}
+
 inBrowser('text of others', () => {
   test('is only text, in every field, and breaks no layout', async () => {
     const long = 'W'.repeat(120);
@@ -174,7 +191,7 @@ inBrowser('text of others', () => {
       },
       { type: 'Html', data: `<!doctype html><body onload=alert(7)>${hostile}\u0000${'\u0301'.repeat(500)}` },
     ]);
-    await client.groups.create('hostile', { settings: { patterns: ['hostile.1'] } });
+    await parkHostile();
     for (const address of [
       '#/streams?prefix=hostile.',
       '#/stream/hostile.1',
@@ -183,6 +200,7 @@ inBrowser('text of others', () => {
       `#/search?by=correlation&q=${encodeURIComponent('"><script>alert(5)</script>')}`,
       `#/stream/${encodeURIComponent(hostile)}`,
       `#/search?by=${encodeURIComponent(hostile)}&q=${encodeURIComponent(hostile)}`,
+      '#/groups/hostile',
       `#/groups/${encodeURIComponent(hostile)}`,
       `#/tail?patterns=${encodeURIComponent(hostile)}`,
       `#/try?stream=${encodeURIComponent(hostile)}`,
@@ -244,6 +262,62 @@ inBrowser('a condition', () => {
   });
 });
 
+/** Serves the gateway below a path, as a proxy does. */
+async function proxyBelow(prefix: string): Promise<AsyncDisposable & { readonly address: string }> {
+  const target = new URL(gateway.http ?? '');
+  const server: Server = createServer((incoming, outgoing) => {
+    const { method, headers, url = '' } = incoming;
+    if (!url.startsWith(`${prefix}/`)) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const { hostname, port } = target;
+    const passed = request({ hostname, port, method, headers, path: url.slice(prefix.length) }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(passed);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port.toString()}${prefix}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    },
+  };
+}
+
+inBrowser('below a path of a proxy', () => {
+  test('the console finds its files, its pages and the gateway', async () => {
+    await using proxy = await proxyBelow('/tools/sluice');
+    await using watched = await open(browser, `${proxy.address}/#/streams?prefix=order.&order=name`);
+    const { page } = watched;
+    page.setDefaultTimeout(15_000 * patience);
+    await page.getByRole('link', { name: 'order.1', exact: true }).click();
+    await page.getByText('LabelPrinted').waitFor();
+    expect(page.url()).toBe(`${proxy.address}/#/stream/order.1`);
+    expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('Tail', () => {
+  test('loses nothing while it is paused', async () => {
+    await using watched = await at('#/tail?patterns=tailed.*');
+    const { page } = watched;
+    await page.getByText('live', { exact: true }).waitFor();
+    await client.append('tailed.1', [{ type: 'Before' }]);
+    await page.getByText('1 event', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    for (let i = 0; i < 20; i++) await client.append(`tailed.${i.toString()}`, [{ type: 'StoredLater' }]);
+    await page.getByText('paused', { exact: true }).waitFor();
+    expect(await page.getByText('StoredLater').count()).toBe(0);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('21 events', { exact: true }).waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
+
 inBrowser('the list of streams', () => {
   test('has the type of the last event of each', async () => {
     await using watched = await at('#/streams?prefix=payment.');
@@ -265,6 +339,32 @@ inBrowser('Actions', () => {
     await confirm.getByRole('button', { name: 'Tombstone' }).click();
     await page.getByText('The stream is tombstoned').waitFor();
     expect((await client.streams.get('old.1')).state).toBe('tombstoned');
+    expect(watched.faults).toEqual([]);
+  });
+
+  test('truncate, erase and delete, one after the other', async () => {
+    for (const type of ['A', 'B', 'C']) await client.append('old.2', [{ type }]);
+    await using watched = await at('#/actions?stream=old.2');
+    const { page } = watched;
+    const confirm = async (action: string): Promise<void> => {
+      await page.getByRole('button', { name: action }).click();
+      const form = page.getByRole('form', { name: `Confirm: ${action}` });
+      await form.getByLabel('Type old.2 to confirm').fill('old.2');
+      await form.getByRole('button', { name: action }).click();
+    };
+    await page.getByLabel('Hide events before version').fill('2');
+    await confirm('Truncate');
+    await page.getByText('Events before version 2 are hidden').waitFor();
+    await page.getByLabel('From version').fill('3');
+    await page.getByLabel('To version').fill('3');
+    await page.getByLabel('Reason').fill('request 4711');
+    await confirm('Erase');
+    await page.getByText('Versions 3 to 3 are erased').waitFor();
+    const { firstVersion, erased } = await client.streams.get('old.2');
+    expect([firstVersion, erased.map(({ reason }) => reason)]).toEqual([2n, ['request 4711']]);
+    await confirm('Delete');
+    await page.getByText('The stream is deleted').waitFor();
+    expect((await client.streams.get('old.2')).state).toBe('deleted');
     expect(watched.faults).toEqual([]);
   });
 

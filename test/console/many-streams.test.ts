@@ -37,7 +37,7 @@ async function fill(address: string): Promise<void> {
     await session.ready();
     if (failed !== undefined) throw failed;
     const stream = `${i % 100 === 0 ? 'rare' : 'account'}.${i.toString().padStart(6, '0')}`;
-    session.append(stream, [{ type: 'Opened' }]).catch((error: Error) => (failed = error));
+    session.append(stream, [{ type: 'Opened' }]).catch((error: unknown) => (failed = error as Error));
   }
 }
 

@@ -1,24 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { connect } from '../../src/client/client';
 import { makeAuthFile } from '../support/access';
 import { startTestGateway, type LocalGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { patience } from '../support/patience';
+import { makeReplicaDir } from '../support/replica-dir';
 import { buildConsole, findChromium, launch, open, type Watched } from './browser';
 
 /** The console in front of a gateway with an auth file. */
 const path = findChromium();
 const inBrowser = path === undefined ? describe.skip : describe;
 
-const auth = makeAuthFile({
-  owner: {
-    grants: [
-      { actions: ['append', 'read', 'subscribe', 'manage'], streams: ['>'] },
-      { actions: ['admin', 'info'] },
-    ],
+const auditFile = join(makeReplicaDir(), 'audit.jsonl');
+const auth = makeAuthFile(
+  {
+    owner: {
+      grants: [
+        { actions: ['append', 'read', 'subscribe', 'manage'], streams: ['>'] },
+        { actions: ['admin', 'info'] },
+      ],
+    },
+    reader: { grants: [{ actions: ['read'], streams: ['open.>'] }, { actions: ['info'] }] },
   },
-  reader: { grants: [{ actions: ['read'], streams: ['open.>'] }, { actions: ['info'] }] },
-});
+  { audit: { file: auditFile } },
+);
 
 let nats: TestNats;
 let gateway: LocalGateway;
@@ -91,4 +98,30 @@ inBrowser('a token', () => {
     await page.getByText('You may not do this').waitFor();
     expect(watched.faults).toEqual([]);
   });
+
+  test('is who the audit log has for an action', async () => {
+    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    const { page } = watched;
+    await logIn(watched, auth.tokenOf('owner'));
+    await page.getByText('token:owner').waitFor();
+    await page.evaluate("location.hash = '#/actions?stream=closed.1'");
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByLabel('Type closed.1 to confirm').fill('closed.1');
+    await page.getByRole('form', { name: 'Confirm: Delete' }).getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('The stream is deleted').waitFor();
+    const host = /\d+\.\d+\.\d+\.\d+:\d+/;
+    await until(() => auditLines().some(({ call }) => call === 'DeleteStream'));
+    expect(auditLines().find(({ call }) => call === 'DeleteStream')).toMatchObject({
+      principal: 'token:owner',
+      streams: ['closed.1'],
+      outcome: 'OK',
+      peer: expect.stringMatching(host) as string,
+    });
+    expect(watched.faults).toEqual([]);
+  });
 });
+
+function auditLines(): Record<string, unknown>[] {
+  const lines = readFileSync(auditFile, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
