@@ -107,7 +107,8 @@ function pathIn(path: string): RegExp {
 }
 
 const maxima: Readonly<Record<string, number>> = {
-  tags: 64,
+  tags: 16,
+  items: 64,
   metadata: 64,
   appends: 100,
   checks: 100,
