@@ -16,7 +16,7 @@ export async function goClient(run: Run): Promise<Table | undefined> {
   const { settings, peaks } = run;
   const about =
     `Durability: ${durability.interval}. Client: that of clients/go, which makes commit ids, sends appends again, checks the ` +
-    'ends of reads and asks for heartbeats. Stubs: grpc-go alone. Both call the same gateway (bench/go).';
+    'ends of reads and asks for heartbeats. Stubs: grpc-go alone, with a commit id of the same kind. Both call the same gateway (bench/go).';
   return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
     await using nats = await startBenchNats('interval');
     await using gateway = await startBenchGateway({ name: title, nats, peaks });
@@ -25,7 +25,7 @@ export async function goClient(run: Run): Promise<Table | undefined> {
     return await use({
       sides: [
         { label: 'client', clients, peer: 'goClient' },
-        { label: 'stubs', clients, peer: 'generated' },
+        { label: 'stubs', clients, peer: 'generatedV7' },
       ],
       settle: gateway.caughtUp,
     });
@@ -69,6 +69,6 @@ function appendRow(callers: number, callsEach: number): Row {
     callers,
     callsEach,
     events: 1,
-    operations: [by('goClient'), by('generated')],
+    operations: [by('goClient'), by('generatedV7')],
   };
 }

@@ -12,7 +12,7 @@ import { sessionPeer, typescriptPeer } from './typescript-peer';
 import { wirePeer } from './wire-peer';
 
 /** Those that are called from this process. */
-type NodePeer = Exclude<PeerName, 'goClient'>;
+type NodePeer = Exclude<PeerName, 'goClient' | 'generatedV7'>;
 
 /**
  * A load process: it makes the calls in its own process, as real clients do. clients.ts starts it with the addresses of the

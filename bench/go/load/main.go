@@ -63,17 +63,19 @@ type store = sluicev1.EventStoreServiceClient
 type peer struct {
 	store
 	client *sluice.Client // nil: with the stubs
+	hasIDs bool           // whether appends with the stubs have commit ids
 }
 
 func main() {
 	count, err := strconv.Atoi(os.Args[2])
 	check(err)
-	stubs, clients := make([]peer, count), make([]peer, count)
+	stubs, identified, clients := make([]peer, count), make([]peer, count), make([]peer, count)
 	for i := range count {
 		conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(err)
 		conn.Connect()
 		stubs[i] = peer{store: sluicev1.NewEventStoreServiceClient(conn)}
+		identified[i] = peer{store: stubs[i].store, hasIDs: true}
 		clients[i].client, err = sluice.Connect(os.Args[1])
 		check(err)
 	}
@@ -93,8 +95,11 @@ func main() {
 			perform = flood
 		}
 		peers := stubs
-		if asked.Peer == "goClient" {
+		switch asked.Peer {
+		case "goClient":
 			peers = clients
+		case "generatedV7":
+			peers = identified
 		}
 		done, err := perform(peers, versions, asked)
 		if err != nil {
@@ -227,6 +232,9 @@ func (p peer) appended(stream string, events []*sluicev1.Event, version uint64) 
 		return p.client.Append(context.Background(), stream, events, sluice.ExpectVersion(version))
 	}
 	request := &sluicev1.AppendRequest{Stream: stream, Events: events, ExpectedVersion: &version}
+	if p.hasIDs {
+		request.CommitId = sluice.NewID()
+	}
 	return p.store.Append(context.Background(), request)
 }
 
