@@ -49,12 +49,7 @@ export async function consoleInBrowser(run: Run, facts: string): Promise<string 
   await prefill(nats.url, plan(events));
   const [port] = await freePorts(1);
   const http = `127.0.0.1:${String(port)}`;
-  await using gateway = await startBenchGateway({
-    name: title,
-    nats,
-    peaks,
-    args: [`--http-listen=${http}`],
-  });
+  await using gateway = await startBenchGateway({ name: title, nats, peaks, http });
   await gateway.caughtUp();
   using client = connect(gateway.address);
   const browser = await launch(path);

@@ -49,6 +49,8 @@ export interface GatewayOptions {
   readonly nats?: TestNats;
   /** More flags for main.js. */
   readonly args?: readonly string[];
+  /** host:port for HTTP; undefined: nothing is served over HTTP. */
+  readonly http?: string;
   /** A module to load before main.js. */
   readonly preload?: string;
   /** Gets the memory of the gateway when it stops. */
@@ -79,7 +81,7 @@ export async function startBenchNats(sync: Sync): Promise<TestNats> {
 }
 
 export async function startBenchGateway(options: GatewayOptions): Promise<BenchGateway> {
-  const { nats, args = [], preload, name, peaks } = options;
+  const { nats, args = [], http = 'off', preload, name, peaks } = options;
   const [port] = await freePorts(1);
   const address = `127.0.0.1:${String(port)}`;
   const main = join(__dirname, '..', 'src', 'main.js');
@@ -89,7 +91,7 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     nats === undefined
       ? ownServer(dataDir ?? '')
       : [`--nats-url=${nats.url}`, '--create-store', `--replica-dir=${replicaDir}`];
-  const flags = [`--listen=${address}`, '--http-listen=off', ...store, '--log-level=warn', ...args];
+  const flags = [`--listen=${address}`, `--http-listen=${http}`, ...store, '--log-level=warn', ...args];
   const loaded = preload === undefined ? [] : ['--require', preload];
   const gateway = spawnTied(process.execPath, [...nodeFlags, ...loaded, main, ...flags]);
   const client = connectRpc(address);
