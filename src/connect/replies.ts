@@ -34,7 +34,12 @@ function detailOf({ typeUrl, value }: Detail): object {
   const type = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
   const known = contract.getMessage(type);
   const debug = known && toJson(known, fromBinary(known, value), { registry: contract });
-  return { type, value: Buffer.from(value).toString('base64').replace(/=+$/, ''), debug };
+  return { type, value: base64(value), debug };
+}
+
+/** Without padding, as both protocols write it. */
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64').replace(/=+$/, '');
 }
 
 /** The whole answer is an error, in JSON. */
@@ -115,10 +120,7 @@ const grpcWebTrailersFlag = 0x80;
 export function grpcWebReply(options: ReplyOptions): Reply {
   return framedReply(options, (ending) => {
     const { code, message, details, trailers } = ending;
-    const bin =
-      details.length === 0
-        ? []
-        : [['grpc-status-details-bin', encodeDetails(ending).toString('base64').replace(/=+$/, '')]];
+    const bin = details.length === 0 ? [] : [['grpc-status-details-bin', base64(encodeDetails(ending))]];
     const lines = [
       ['grpc-status', code.toString()],
       ['grpc-message', encodeURIComponent(message)],
