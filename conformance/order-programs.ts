@@ -1,35 +1,31 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '../src/client/client';
-import { blocks, section } from '../test/docs/markdown';
 import {
   tryOrderService,
   tryReadModel,
   type ProgramCommand,
   type ProgramGateway,
 } from '../test/support/order-programs';
-import { buildExample, toolVersions } from './build';
 import { plainSettings } from './case-file';
 import { outcomeOf, teller } from './check';
 import { startEnvironment } from './environment';
-import { languages, type Language } from './languages';
+import { buildByPage, type PageProgram } from './page-program';
 import type { Column } from './results';
 
-interface Example {
-  readonly folder: string;
-  /** What the command that starts it on its page ends with; the arguments of `tryOut` take its place. */
-  readonly shown: RegExp;
+interface Example extends PageProgram {
   readonly tryOut: (program: ProgramCommand, gateway: ProgramGateway) => Promise<void>;
 }
 
 const examples: readonly Example[] = [
   {
     folder: join('examples', 'order-service'),
+    heading: '##',
     shown: / 127\.0\.0\.1:50051 127\.0\.0\.1:8081\n$/,
     tryOut: tryOrderService,
   },
   {
     folder: join('examples', 'order-read-model'),
+    heading: '##',
     shown: / project 127\.0\.0\.1:50051 \S+\n$/,
     tryOut: tryReadModel,
   },
@@ -54,15 +50,9 @@ export async function decideAndProject(
   }
 }
 
-async function tryOne(name: string, { folder, shown, tryOut }: Example): Promise<void> {
-  const language = languages.find((one) => one.name === name) as Language;
-  const page = section(readFileSync(join(folder, 'README.md'), 'utf8'), `## ${language.title}`);
-  const [commands = '', starting = ''] = blocks(page).map(({ code }) => code);
-  if (!shown.test(starting)) throw new Error(`its second command does not end with ${shown.source}`);
-  const versions = await toolVersions(language);
-  const cwd = await buildExample(folder, language, { versions, commands });
+async function tryOne(name: string, example: Example): Promise<void> {
+  const program = await buildByPage(example, name);
   await using environment = await startEnvironment(plainSettings);
   using client = connect(environment.address);
-  const command = ['sh', '-c', `exec ${starting.replace(shown, '')} "$@"`, 'sh'];
-  await tryOut({ command, cwd }, { address: environment.address, client });
+  await example.tryOut(program, { address: environment.address, client });
 }

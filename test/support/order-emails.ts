@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jsonEvent, type SluiceClient } from '../../src/client/client';
 import { until } from './nats-server';
+import type { ProgramCommand } from './order-programs';
 
 /** The members of examples/order-emails at work: killed again and again, they must send each e-mail once. */
 
@@ -13,12 +14,6 @@ export const emailsGroup = 'order-emails';
 const killEveryMs = 300;
 /** For a member to start, to be noticed as gone, and to catch up on a busy machine. */
 const comesBackMs = 60_000;
-
-/** How to start a member: the address of a gateway and the outbox folder follow. */
-export interface MemberCommand {
-  readonly command: readonly string[];
-  readonly cwd: string;
-}
 
 interface Outbox extends Disposable {
   readonly path: string;
@@ -58,7 +53,7 @@ interface RunningMember {
 export async function sendEmails(
   client: SluiceClient,
   address: string,
-  commands: readonly MemberCommand[],
+  commands: readonly ProgramCommand[],
   orders: number,
 ): Promise<(string | undefined)[]> {
   using outbox = makeOutbox();
@@ -77,7 +72,7 @@ export async function sendEmails(
     if (!/^sent /m.test(member.printed.slice(member.printedBefore))) return;
     member.child.kill('SIGKILL');
     member.printedBefore = member.printed.length;
-    member.child = spawnMember(commands[index] as MemberCommand, address, outbox);
+    member.child = spawnMember(commands[index] as ProgramCommand, address, outbox);
     listen(member);
   };
   const count = async (): Promise<number> => (await client.groups.get(emailsGroup)).members.length;
@@ -176,7 +171,8 @@ async function stop({ child, printed, said }: RunningMember): Promise<string | u
   return /^sent /m.test(printed) ? undefined : `it has sent nothing: ${said.slice(-2_000)}`;
 }
 
-function spawnMember({ command, cwd }: MemberCommand, address: string, outbox: Outbox): ChildProcess {
+/** The address of a gateway and the outbox folder are its arguments. */
+function spawnMember({ command, cwd }: ProgramCommand, address: string, outbox: Outbox): ChildProcess {
   const [file = '', ...args] = command;
   return spawn(file, [...args, address, outbox.path], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
 }
