@@ -17,6 +17,7 @@ import {
   truncateBefore,
   type OpenedTestStore,
 } from '../support/opened-store';
+import { patience } from '../support/patience';
 import { startTcpRelay } from '../support/tcp-relay';
 
 /** Controls are stored as dependably as events: by two gateways at once, with lost answers, and with replicas that are filled. */
@@ -241,7 +242,7 @@ test('two gateways that race on one stream leave what one of them could have don
 
 test('the answer of NATS to a control is lost', async () => {
   await using relay = await startTcpRelay(nats.port);
-  await using cut = await openUnswept(`nats://${relay.address}`, { appendTimeoutMs: 2_000 });
+  await using cut = await openUnswept(`nats://${relay.address}`, { appendTimeoutMs: 2_000 * patience });
   const stream = await newStream(3);
   relay.loseAnswersTo('Sluice-Control: truncate');
   const truncated = control(cut, stream, truncateBefore(2n));
