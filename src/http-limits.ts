@@ -6,7 +6,7 @@ export interface HttpLimits {
   readonly httpRequestTimeoutMs: number;
   /** The same for all of a request: the body of a call may be large. */
   readonly httpBodyTimeoutMs: number;
-  /** Bytes of JSON that have come for all calls over HTTP and are not decoded yet: above it, calls are refused. */
+  /** Bytes of JSON, inflated, that have come for all calls over HTTP and are not decoded yet: above it, calls are refused. */
   readonly httpBodiesBytesMax: number;
   /** Calls under way on one HTTP connection, whose caller sends requests without waiting for answers. */
   readonly httpConnectionCallsMax: number;

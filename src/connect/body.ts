@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { gzipBytes } from '../grpc/inflate';
 import { OverloadedError } from '../store/errors';
 
 /** A body has more bytes than it may have: at least this number. */
@@ -19,6 +20,9 @@ interface Coming {
   readonly bytesMax: number;
 }
 
+/** Counts more bytes for a body. Throws OverloadedError if all bodies have too many then. */
+export type Hold = (bytes: number) => void;
+
 /** Bodies that are in memory, bounded in all. */
 export class Bodies {
   private heldBytes = 0;
@@ -31,10 +35,16 @@ export class Bodies {
    */
   async use<Result>(
     { request, call, bytesMax }: Coming,
-    work: (body: Buffer) => Promise<Result>,
+    work: (body: Buffer, hold: Hold) => Promise<Result>,
   ): Promise<Result> {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const hold = (more: number): void => {
+      bytes += more;
+      this.heldBytes += more;
+      if (this.heldBytes > this.bytesMax)
+        throw new OverloadedError('httpBodiesBytesMax', `${this.heldBytes} bytes of requests wait already`);
+    };
     const release = (): void => {
       this.heldBytes -= bytes;
       bytes = 0;
@@ -48,23 +58,26 @@ export class Bodies {
           reject(error);
         };
         const take = (chunk: Buffer): void => {
-          bytes += chunk.length;
-          this.heldBytes += chunk.length;
           chunks.push(chunk);
-          if (bytes > bytesMax) refuse(new TooLargeError(bytes));
-          else if (this.heldBytes > this.bytesMax)
-            refuse(
-              new OverloadedError('httpBodiesBytesMax', `${this.heldBytes} bytes of requests wait already`),
-            );
+          try {
+            hold(chunk.length);
+            if (bytes > bytesMax) refuse(new TooLargeError(bytes));
+          } catch (error) {
+            refuse(error as Error);
+          }
         };
         call.once('close', () => {
           refuse(new Error('the call is over'));
         });
         const declared = Number(request.headers['content-length'] ?? 0);
         if (declared > bytesMax) refuse(new TooLargeError(declared));
-        else request.on('data', take).once('end', resolve);
+        else
+          request.on('data', take).once('end', () => {
+            request.off('close', release); // it closes when all of it has come, and counts on
+            resolve();
+          });
       });
-      return await work(Buffer.concat(chunks));
+      return await work(Buffer.concat(chunks), hold);
     } finally {
       release();
       request.off('close', release);
@@ -73,14 +86,14 @@ export class Bodies {
 }
 
 const inflate = promisify(gunzip);
+/** The minimum of zlib. */
+const chunkBytesMin = 64;
 
-/** Throws TooLargeError, and an error of zlib. */
-export async function inflated(bytes: Buffer, bytesMax: number): Promise<Buffer> {
-  try {
-    return await inflate(bytes, { maxOutputLength: bytesMax });
-  } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
-      ? new TooLargeError(bytesMax)
-      : error;
-  }
+/** Inflates a body to the size that it declares. Throws TooLargeError and OverloadedError, and an error of zlib. */
+export async function inflated(bytes: Buffer, bytesMax: number, hold: Hold): Promise<Buffer> {
+  const declared = gzipBytes(bytes);
+  if (declared > bytesMax) throw new TooLargeError(declared);
+  hold(declared);
+  const chunkSize = Math.max(chunkBytesMin, declared + 1);
+  return inflate(bytes, { maxOutputLength: Math.max(1, declared), chunkSize });
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Limits } from '../limits';
-import { inflated, TooLargeError, type Bodies } from './body';
+import { OverloadedError } from '../store/errors';
+import { inflated, TooLargeError, type Bodies, type Hold } from './body';
 import { compressedFlag, frame, frameHeader, headerBytes } from './frames';
 import type { InnerCall } from './inner-call';
 import { BadJsonError, encodeJson } from './json';
@@ -33,8 +34,9 @@ export async function sendRequest(call: InnerCall, sending: Sending): Promise<st
   const flags = request.headers[protocol.encodingHeader] === undefined ? 0 : compressedFlag;
   try {
     if (protocol.isJson) {
-      const message = await bodies.use({ request, call: stream, bytesMax: jsonFactor * bytesMax }, (body) =>
-        messageIn(body, sending),
+      const message = await bodies.use(
+        { request, call: stream, bytesMax: jsonFactor * bytesMax },
+        (body, hold) => messageIn(body, hold, sending),
       );
       stream.end(frame(0, message));
       return undefined;
@@ -67,9 +69,10 @@ export async function sendRequest(call: InnerCall, sending: Sending): Promise<st
   }
 }
 
-/** The message of gRPC in a body of JSON. Throws BadJsonError and TooLargeError. */
+/** The message of gRPC in a body of JSON. Throws BadJsonError, TooLargeError and OverloadedError. */
 async function messageIn(
   body: Buffer,
+  hold: Hold,
   { request, protocol, method, limits, bytesMax }: Sending,
 ): Promise<Buffer> {
   const encoding = request.headers[protocol.encodingHeader];
@@ -77,7 +80,8 @@ async function messageIn(
     ? onlyFrame(body)
     : { flags: encoding === undefined ? 0 : compressedFlag, json: body };
   const isCompressed = flags === compressedFlag && encoding !== 'identity';
-  const text = isCompressed ? await plain(json, encoding, jsonFactor * bytesMax) : json;
+  if (isCompressed && encoding !== 'gzip') throw new BadJsonError('is compressed in a way that is not gzip');
+  const text = isCompressed ? await plain(json, jsonFactor * bytesMax, hold) : json;
   return Buffer.from(encodeJson(method.input, text, limits));
 }
 
@@ -95,12 +99,11 @@ function onlyFrame(body: Buffer): { flags: number; json: Buffer } {
   return { flags, json };
 }
 
-async function plain(bytes: Buffer, encoding: unknown, bytesMax: number): Promise<Buffer> {
-  if (encoding !== 'gzip') throw new BadJsonError('is compressed in a way that is not gzip');
+async function plain(bytes: Buffer, bytesMax: number, hold: Hold): Promise<Buffer> {
   try {
-    return await inflated(bytes, bytesMax);
+    return await inflated(bytes, bytesMax, hold);
   } catch (error) {
-    if (error instanceof TooLargeError) throw error;
+    if (error instanceof TooLargeError || error instanceof OverloadedError) throw error;
     throw new BadJsonError('is not valid gzip data');
   }
 }

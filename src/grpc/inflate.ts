@@ -76,8 +76,12 @@ async function inflated(
 
 /** The size that gzip declares at its end, or the largest that deflate can expand to. */
 function expectedBytes(bytes: Buffer, encoding: keyof typeof inflaters): number {
+  return encoding === 'deflate' ? ratioMax * bytes.length : gzipBytes(bytes);
+}
+
+/** The size that gzip declares at its end; 0: this is not gzip. */
+export function gzipBytes(bytes: Buffer): number {
   const trailerBytes = 4;
-  if (encoding === 'deflate') return ratioMax * bytes.length;
   const isGzip = bytes.length > trailerBytes && bytes.readUInt16BE() === gzipMagic;
   return !isGzip ? 0 : bytes.readUInt32LE(bytes.length - trailerBytes);
 }

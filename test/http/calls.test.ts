@@ -227,6 +227,24 @@ describe('a body of 20 MiB', () => {
     expect([status, reason]).toEqual([400, 'INVALID_REQUEST']);
     expect(message).toContain(tooLarge);
   });
+
+  test('of JSON counts as what it is inflated to, until it is decoded', async () => {
+    const headers = { 'content-encoding': 'gzip' };
+    const body = gzipSync(Buffer.alloc(30 * mebibyte, ' '));
+    const answers = await Promise.all(Array.from({ length: 12 }, () => post('Append', body, { headers })));
+    const errors = await Promise.all(answers.map(errorOf));
+    expect(errors.filter(([status, , reason]) => status === 429 && reason === 'OVERLOADED')).not.toEqual([]);
+    expect((await post('GetVersion', gzipSync('{"stream":"order.none"}'), { headers })).status).toBe(200);
+  });
+
+  test('of JSON in gzip data that lies about its size is not inflated', async () => {
+    const body = gzipSync(Buffer.alloc(mebibyte, ' '));
+    body.writeUInt32LE(10, body.length - 4);
+    const [status, , reason] = await errorOf(
+      await post('Append', body, { headers: { 'content-encoding': 'gzip' } }),
+    );
+    expect([status, reason]).toEqual([400, 'INVALID_REQUEST']);
+  });
 });
 
 test('JSON may be compressed with gzip, and with nothing else', async () => {
