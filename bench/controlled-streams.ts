@@ -1,85 +1,76 @@
 import { connect, type SluiceClient } from '../src/client/client';
 import { newEvents } from './events';
 import { prefill, type PlannedCommit } from './prefill';
-import { inWords, type Run } from './run';
+import { estimate, ratioOf, renderEstimate, type Pair } from './ratio';
+import { calls, inWords, type Run } from './run';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
-import { median } from './statistics';
 import { renderRows } from './table';
 import { toNewEvents } from './typescript-peer';
 
 const title = 'streams with controls';
-const streamCount = 10_000;
+const streamCount = 5_000;
 const commitsEach = 20;
 /** Every tenth stream has a control. */
 const controlledEach = 10;
 const readers = 16;
 const appenders = 32;
+/** Pieces of each row in a round. */
+const piecesEach = 8;
+const eventsPerPiece = 20_000;
+const callsPerPiece = 500;
 
 const rows = {
-  all: 'ReadAll of the whole store, each event',
-  catchUp: 'Subscribe from the beginning, each event',
+  all: 'ReadAll, each event',
+  catchUp: 'Subscribe from behind, each event',
   stream: 'ReadStream of 20 events, each read',
   append: 'Append of 1 event, each append',
 } as const;
 
 type Row = keyof typeof rows;
 
-/** The CPU time of the gateways, in microseconds, for what the row counts: each time with controls and without. */
-type Pairs = Readonly<Record<Row, number[][]>>;
+/** Which of the two stores have controls, one phase after the other. */
+const phases = ['none', 'first', 'both'] as const;
+
+type Phase = (typeof phases)[number];
+
+/** What the pieces cost, in microseconds of CPU time of the gateway for one of what is counted. */
+type Costs = Readonly<Record<Phase, Record<Row, Pair[]>>>;
 
 interface Side {
   readonly gateway: BenchGateway;
   readonly client: SluiceClient;
 }
 
+type Sides = readonly [Side, Side];
+
 /**
- * What controls cost the readers and writers of a store, as a part of RESULTS.md: a store in which every tenth stream has a retention that
- * hides nothing, so that both sides return the same events, beside one without controls. `facts`: how it was measured.
+ * What controls cost the readers and writers of a store, as a part of RESULTS.md: two stores with the same streams get controls one
+ * after the other. Every tenth stream has a retention that hides nothing, so that all reads return the same events. `facts`: how it was
+ * measured.
  */
 export async function controlsCost(run: Run, facts: string): Promise<string | undefined> {
   const { settings, peaks, progress } = run;
   if (!settings.only.test(title)) return undefined;
-  const streams = Math.max(controlledEach, Math.round(streamCount * settings.sizes.callsShare));
+  const streams = Math.max(controlledEach, calls(streamCount, settings.sizes));
   progress(`${title}: starting servers and filling stores`);
-  await using controlledNats = await startBenchNats('interval');
-  await using plainNats = await startBenchNats('interval');
-  for (const nats of [controlledNats, plainNats]) {
+  await using firstNats = await startBenchNats('interval');
+  await using secondNats = await startBenchNats('interval');
+  for (const nats of [firstNats, secondNats]) {
     const creating = await startBenchGateway({ name: `${title}: creating`, nats, peaks });
     await creating[Symbol.asyncDispose]();
     await prefill(nats.url, plan(streams));
   }
-  await using controlled = await startBenchGateway({ name: title, nats: controlledNats, peaks });
-  await using plain = await startBenchGateway({ name: `${title}: none`, nats: plainNats, peaks });
-  const sides: readonly Side[] = [controlled, plain].map((gateway) => ({
-    gateway,
-    client: connect(gateway.address),
-  }));
-  for (const { gateway } of sides) await gateway.caughtUp();
-  await control((sides[0] as Side).client, streams);
-  const pairs = await pairsOf(run, sides, streams);
-  for (const { client } of sides) client.close();
-  return [`# What ${title} cost`, facts, render(pairs, streams)].join('\n\n');
-}
-
-async function pairsOf(
-  { settings, progress, signal }: Run,
-  sides: readonly Side[],
-  streams: number,
-): Promise<Pairs> {
-  const pairs: Pairs = { all: [], catchUp: [], stream: [], append: [] };
-  for (let round = 0; round <= settings.rounds; round++) {
-    progress(`${title}: round ${round} of ${settings.rounds}`);
-    for (const row of Object.keys(rows) as Row[])
-      for (let time = 0; time < loads[row].times; time++) {
-        const costs = [NaN, NaN];
-        for (const side of time % 2 === 0 ? [0, 1] : [1, 0]) {
-          signal.throwIfAborted();
-          costs[side] = await costOf(sides[side] as Side, streams, loads[row].load);
-        }
-        if (round > 0) pairs[row].push(costs);
-      }
-  }
-  return pairs;
+  await using first = await startBenchGateway({ name: title, nats: firstNats, peaks });
+  await using second = await startBenchGateway({ name: `${title}: second`, nats: secondNats, peaks });
+  using firstClient = connect(first.address);
+  using secondClient = connect(second.address);
+  await Promise.all([first.caughtUp(), second.caughtUp()]);
+  const sides: Sides = [
+    { gateway: first, client: firstClient },
+    { gateway: second, client: secondClient },
+  ];
+  const costs = await costsOf(run, sides, streams);
+  return [`# What ${title} cost`, facts, render(costs, streams)].join('\n\n');
 }
 
 /** The streams take turns, so that the commits of a stream lie apart. */
@@ -92,38 +83,89 @@ function nameOf(stream: number): string {
   return `order.${String(stream).padStart(8, '0')}`;
 }
 
-async function control({ streams }: SluiceClient, count: number): Promise<void> {
-  const numbers = Array.from({ length: count }, (_, stream) => stream).filter(
-    (stream) => stream % controlledEach === 0,
-  );
-  await inTurns(readers, numbers.length, (turn) =>
-    streams.setRetention(nameOf(numbers[turn] as number), { maxCount: 1_000_000, maxAgeMs: 3_600_000_000 }),
-  );
+async function costsOf(run: Run, sides: Sides, streams: number): Promise<Costs> {
+  const newRows = (): Record<Row, Pair[]> => ({ all: [], catchUp: [], stream: [], append: [] });
+  const costs: Costs = { none: newRows(), first: newRows(), both: newRows() };
+  for (const phase of phases) {
+    run.progress(`${title}: controls: ${phase}`);
+    if (phase === 'first') await control(sides[0], streams);
+    if (phase === 'both') await control(sides[1], streams);
+    const loads = loadsOf(streams, await positionsOf(sides));
+    // The appends come last: they move the end, from which the positions are counted.
+    await measure(run, sides, { all: loads.all, catchUp: loads.catchUp, stream: loads.stream }, costs[phase]);
+    await measure(run, sides, { append: loads.append }, costs[phase]);
+  }
+  return costs;
 }
 
-/** What a row does: it resolves with the number of what it counts. */
-type Load = (client: SluiceClient, streams: number) => Promise<number>;
+async function control({ client, gateway }: Side, streams: number): Promise<void> {
+  const retention = { maxCount: 1_000_000, maxAgeMs: 3_600_000_000 };
+  await inTurns(readers, Math.floor(streams / controlledEach), (turn) =>
+    client.streams.setRetention(nameOf(turn * controlledEach), retention),
+  );
+  await gateway.caughtUp();
+}
 
-const loads: Readonly<Record<Row, { readonly load: Load; readonly times: number }>> = {
-  // The two sides take turns within a second, so that what else the machine does meets both.
-  all: { load: (client) => countOf(client.readAll()), times: 8 },
-  catchUp: {
-    load: (client, streams) => countOf(client.subscribe({ after: 0n }), streams * commitsEach),
-    times: 8,
-  },
-  stream: {
-    load: (client, streams) =>
-      inTurns(readers, streams, (turn) =>
-        countOf(client.readStream(nameOf(turn), { maxCount: commitsEach })),
+/** For each side, the position that only the events of one piece follow. */
+async function positionsOf(sides: Sides): Promise<ReadonlyMap<SluiceClient, bigint>> {
+  const positions = new Map<SluiceClient, bigint>();
+  for (const { client } of sides)
+    for await (const { position } of client.readAll({ direction: 'backward', maxCount: eventsPerPiece }))
+      positions.set(client, position - 1n);
+  return positions;
+}
+
+/** What a row does in one piece: it resolves with the number of what it counts. */
+type Load = (client: SluiceClient, piece: number) => Promise<number>;
+
+function loadsOf(streams: number, positions: ReadonlyMap<SluiceClient, bigint>): Record<Row, Load> {
+  const events = Math.min(eventsPerPiece, streams * commitsEach);
+  const streamOf = (piece: number, turn: number): string => nameOf((piece * callsPerPiece + turn) % streams);
+  const atLeastOnce = Math.min(callsPerPiece, streams);
+  return {
+    all: (client) => countOf(client.readAll({ maxCount: events })),
+    // To the end of the store: a gateway that is left earlier has read on, one time more than the other.
+    catchUp: (client) => countOf(client.subscribe({ after: positions.get(client) ?? 0n }), events),
+    stream: (client, piece) =>
+      inTurns(readers, atLeastOnce, (turn) =>
+        countOf(client.readStream(streamOf(piece, turn), { maxCount: commitsEach })),
       ),
-    times: 2,
-  },
-  append: {
-    load: (client, streams) =>
-      inTurns(appenders, streams, (turn) => client.append(nameOf(turn), toNewEvents(newEvents(1)))),
-    times: 2,
-  },
-};
+    append: (client, piece) =>
+      inTurns(appenders, atLeastOnce, (turn) =>
+        client.append(streamOf(piece, turn), toNewEvents(newEvents(1))),
+      ),
+  };
+}
+
+/**
+ * Measures the rows in small pieces, in which the sides take turns, so that what else the machine does meets both. The first half of the
+ * pieces is a warm-up.
+ */
+async function measure(
+  { settings, signal }: Run,
+  sides: Sides,
+  loads: Partial<Record<Row, Load>>,
+  costs: Record<Row, Pair[]>,
+): Promise<void> {
+  const pieces = settings.rounds * piecesEach;
+  const warmUp = piecesEach;
+  for (let piece = 0; piece < warmUp + pieces; piece++)
+    for (const [row, load] of Object.entries(loads) as [Row, Load][]) {
+      signal.throwIfAborted();
+      const firstGoesFirst = piece % 2 === 0;
+      const [one, other] = firstGoesFirst ? sides : ([sides[1], sides[0]] as const);
+      const [earlier, later] = [await costOf(one, piece, load), await costOf(other, piece, load)];
+      if (piece >= warmUp) costs[row].push(firstGoesFirst ? [earlier, later] : [later, earlier]);
+    }
+}
+
+/** The CPU time of the gateway, in microseconds, for one of what is counted. */
+async function costOf({ gateway, client }: Side, piece: number, load: Load): Promise<number> {
+  const beganMs = gateway.cpuMs();
+  const count = await load(client, piece);
+  await gateway.caughtUp();
+  return ((gateway.cpuMs() - beganMs) * 1_000) / count;
+}
 
 /** Reads to the end, so that no read is cancelled, or up to a number of events. */
 async function countOf(all: AsyncIterable<object>, countMax = Infinity): Promise<number> {
@@ -132,14 +174,6 @@ async function countOf(all: AsyncIterable<object>, countMax = Infinity): Promise
   while (count < countMax && (await events.next()).done !== true) count++;
   await events.return?.();
   return count;
-}
-
-/** The CPU time of the gateway, in microseconds, for one of what is counted. */
-async function costOf({ gateway, client }: Side, streams: number, load: Load): Promise<number> {
-  const beganMs = gateway.cpuMs();
-  const count = await load(client, streams);
-  await gateway.caughtUp();
-  return ((gateway.cpuMs() - beganMs) * 1_000) / count;
 }
 
 /** Callers that share turns; each makes its next call after the answer to the last one. Resolves with the number of turns. */
@@ -156,22 +190,28 @@ async function inTurns(
   return turns;
 }
 
-function render(pairs: Pairs, streams: number): string {
+function render(costs: Costs, streams: number): string {
   const about =
-    `Durability: ${durability.interval}. CPU time of the gateway in microseconds, for ${inWords(streams)} streams with ` +
-    `${commitsEach} commits of 1 event, and what the rounds append: every tenth stream has a retention that hides nothing, beside a ` +
-    `store without controls. ${readers} callers read, ${appenders} append. Medians, and the middle half of the ratios.`;
+    `Durability: ${durability.interval}. CPU time of the gateway in microseconds, for two stores of ${inWords(streams)} streams with ` +
+    `${commitsEach} commits of 1 event, and what is appended: every tenth stream gets a retention that hides nothing, first in one store, ` +
+    `then in the other. ${readers} callers read, ${appenders} append. ratio: what the first store costs beside the second one while only the first ` +
+    'one has controls, divided by the geometric mean of what it costs beside it before and after, when both are alike. resolution: what ' +
+    'it costs beside it after, divided by before: 1, if the method were exact. In brackets: the interval with 95 % confidence.';
   const figures = (Object.keys(rows) as Row[]).map((row) => {
-    const medians = [0, 1].map((side) => median(pairs[row].map((costs) => costs[side] as number)).toFixed(2));
-    const ratios = pairs[row].map(([controlled = NaN, plain = NaN]) => controlled / plain);
-    const sorted = ratios.toSorted((a, b) => a - b);
-    const quarter = Math.floor(sorted.length / 4);
-    const middle = [sorted[quarter], sorted.at(-1 - quarter)].map((ratio = NaN) => ratio.toFixed(3));
-    return [
-      rows[row],
-      ...medians,
-      `${median(ratios).toFixed(3)} (${middle.join('-')}, ${sorted.length} times)`,
-    ];
+    const [none, first, both] = phases.map((phase) => costs[phase][row]) as [Pair[], Pair[], Pair[]];
+    const meanOf = (side: 0 | 1): string =>
+      (first.reduce((sum, pair) => sum + pair[side], 0) / first.length).toFixed(2);
+    const effect = estimate([none, first, both], (samples) => {
+      const [before = NaN, during = NaN, after = NaN] = samples.map(ratioOf);
+      return during / Math.sqrt(before * after);
+    });
+    const nothing = estimate([none, both], (samples) => {
+      const [before = NaN, after = NaN] = samples.map(ratioOf);
+      return after / before;
+    });
+    return [rows[row], meanOf(0), meanOf(1), renderEstimate(effect), renderEstimate(nothing)];
   });
-  return [about, renderRows([['what', '10 % with controls', 'none', 'ratio'], ...figures])].join('\n\n');
+  return [about, renderRows([['what', '10 % with controls', 'none', 'ratio', 'resolution'], ...figures])].join(
+    '\n\n',
+  );
 }
