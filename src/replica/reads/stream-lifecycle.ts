@@ -1,6 +1,7 @@
 import type { Lifecycle, StreamHead } from '../../store/event-store';
 import { hiddenBy, stateOf } from '../../store/stream-rules';
 import { version, type UnixNanos, type Version } from '../../store/values';
+import type { IndexEntry } from '../index/index-keys';
 import type { ReplicaIndex } from '../index/replica-index';
 import type { StoredRules } from '../index/stream-rules-index';
 import { clockNanos } from './hiding';
@@ -48,16 +49,20 @@ function firstOfTime(
   { shown, end }: { readonly shown: Version; readonly end: Version },
   fromTime: UnixNanos,
 ): Version {
+  const isOfTime = ({ kind, timeNanos }: IndexEntry): boolean => kind === 'commit' && timeNanos >= fromTime;
+  const firstOf = (entry: IndexEntry): Version => {
+    const first = version(entry.version - BigInt(entry.count) + 1n);
+    return first < shown ? shown : first < end ? first : end;
+  };
+  // Mostly nothing is too old, which one lookup shows.
+  const [oldest] = index.forward(stream, shown);
+  if (oldest === undefined) return end;
+  if (isOfTime(oldest)) return firstOf(oldest);
   // All records before the mark are earlier. Few commits of the stream lie between it and the first one of the time.
   const mark = index.markBeforeTime(fromTime);
   const earlier = mark === undefined ? 0n : versionAt(index, stream, mark.position - 1n);
-  const from = earlier < shown ? shown : version(earlier + 1n);
   let lookups = 0;
-  for (const { kind, version: last, count, timeNanos } of index.forward(stream, from)) {
-    if (last - BigInt(count) >= end) break;
-    if (++lookups < lookupsMax && (kind !== 'commit' || timeNanos < fromTime)) continue;
-    const first = last - BigInt(count) + 1n;
-    return version(first < shown ? shown : first);
-  }
+  for (const entry of index.forward(stream, earlier < shown ? shown : version(earlier + 1n)))
+    if (++lookups === lookupsMax || isOfTime(entry)) return firstOf(entry);
   return end;
 }
