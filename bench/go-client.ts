@@ -1,35 +1,70 @@
-import { hasGo, startGoClients } from './go-clients';
+import { hasGo, startGoClients, type GoClients } from './go-clients';
 import { streamName, type Operation, type PeerName } from './job';
-import type { Row } from './measure';
 import { prefill, type PlannedCommit } from './prefill';
-import { calls, plural, runTable, type Run, type Table } from './run';
-import { durability, startBenchGateway, startBenchNats } from './servers';
+import { estimate, ratioOf, renderEstimate, type Pair } from './ratio';
+import { calls, inWords, plural, type Run } from './run';
+import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
 import type { Sizes } from './settings';
+import { renderRows } from './table';
 
+const title = 'the Go client and its stubs';
 const eventsPerCommit = 100;
 const category = 'followed';
+/** Pieces of each row in a round. */
+const piecesEach = 4;
 
-/** What the Go client costs: the same calls with it and with the stubs that it is made of. Only where Go is installed. */
-export async function goClient(run: Run): Promise<Table | undefined> {
-  const title = 'the Go client and its stubs';
-  if (!(await hasGo(title, run.progress))) return undefined;
-  const { settings, peaks } = run;
-  const about =
-    `Durability: ${durability.interval}. Client: that of clients/go, which makes commit ids, sends appends again, checks the ` +
-    'ends of reads and asks for heartbeats. Stubs: grpc-go alone, with a commit id of the same kind. Both call the same gateway (bench/go).';
-  return runTable(run, { title, about, rows: rows(settings.sizes) }, async (use) => {
-    await using nats = await startBenchNats('interval');
-    await using gateway = await startBenchGateway({ name: title, nats, peaks });
-    await prefill(nats.url, storedBefore(settings.sizes));
-    await using clients = await startGoClients(settings.clients, gateway.address);
-    return await use({
-      sides: [
-        { label: 'client', clients, peer: 'goClient' },
-        { label: 'stubs', clients, peer: 'generatedV7' },
-      ],
-      settle: gateway.caughtUp,
-    });
-  });
+/** The stubs come twice: how much they differ from themselves is what the method does not resolve. */
+const sides = ['client', 'stubs', 'stubs again'] as const;
+
+type Side = (typeof sides)[number];
+
+interface Row {
+  readonly what: string;
+  readonly callers: number;
+  /** Of each caller in one piece. */
+  readonly callsEach: number;
+  readonly operation: (side: Side) => Operation;
+}
+
+/** What one call cost in a piece, in microseconds. */
+interface Cost {
+  /** CPU time of the load process, */
+  readonly load: number;
+  /** and of the gateway. */
+  readonly gateway: number;
+  /** For each call of all callers together, by the clock. */
+  readonly time: number;
+}
+
+type Piece = Readonly<Record<Side, Cost>>;
+
+interface Measured {
+  readonly row: Row;
+  readonly pieces: readonly Piece[];
+}
+
+/**
+ * What the Go client costs beside the stubs that it is made of, as a part of RESULTS.md. Only where Go is installed. `facts`: how it was
+ * measured.
+ */
+export async function goClientCost(run: Run, facts: string): Promise<string | undefined> {
+  const { settings, peaks, progress } = run;
+  const chosen = rows(settings.sizes).filter(({ what, callers }) =>
+    settings.only.test(`${title}: ${what}, ${callers}`),
+  );
+  if (chosen.length === 0 || !(await hasGo(title, progress))) return undefined;
+  progress(`${title}: starting servers and filling the store`);
+  await using nats = await startBenchNats('interval');
+  await using gateway = await startBenchGateway({ name: title, nats, peaks });
+  await prefill(nats.url, storedBefore(settings.sizes));
+  await gateway.caughtUp();
+  await using clients = await startGoClients(settings.clients, gateway.address);
+  const measured: Measured[] = [];
+  for (const row of chosen) {
+    progress(`${title}: ${row.what}, callers: ${row.callers}`);
+    measured.push({ row, pieces: await measure(run, row, { clients, gateway }) });
+  }
+  return [`# What ${title} cost`, facts, render(measured)].join('\n\n');
 }
 
 /** Enough events to make the start of a call negligible. */
@@ -46,29 +81,102 @@ function rows(sizes: Sizes): Row[] {
   const events = storedEvents(sizes);
   const catchUp: Operation = { kind: 'catchUp', pattern: `${category}.*`, events };
   const read: Operation = { kind: 'read', streams: { prefix: category, count: 1 }, range: 'all', events };
-  const pages = { callers: 1, callsEach: calls(10, sizes), events };
+  const pages = { callers: 1, callsEach: calls(3, sizes) };
   return [
-    appendRow(1, calls(2_000, sizes)),
-    appendRow(sizes.manyCallers, calls(400, sizes)),
-    { what: `catch-up of ${plural(events, 'event')}`, ...pages, operations: [catchUp, catchUp] },
-    { what: `ReadStream of ${plural(events, 'event')}`, ...pages, operations: [read, read] },
+    appendRow(1, calls(300, sizes)),
+    appendRow(sizes.manyCallers, calls(40, sizes)),
+    { what: `catch-up of ${plural(events, 'event')}`, ...pages, operation: () => catchUp },
+    { what: `ReadStream of ${plural(events, 'event')}`, ...pages, operation: () => read },
   ];
 }
 
 /** Each side has its own streams. */
 function appendRow(callers: number, callsEach: number): Row {
-  const by = (peer: PeerName): Operation => ({
-    kind: 'append',
-    streams: `${peer}-${callers}`,
-    events: 1,
-    callsPerStream: Number.MAX_SAFE_INTEGER,
-    version: 0,
-  });
   return {
     what: 'append of 1 event',
     callers,
     callsEach,
-    events: 1,
-    operations: [by('goClient'), by('generatedV7')],
+    operation: (side) => ({
+      kind: 'append',
+      streams: `${side.replace(' ', '-')}-${callers}`,
+      events: 1,
+      callsPerStream: Number.MAX_SAFE_INTEGER,
+      version: 0,
+    }),
   };
+}
+
+interface Servers {
+  readonly clients: GoClients;
+  readonly gateway: BenchGateway;
+}
+
+/** The sides take turns in small pieces, so that what else the machine does meets all. Pieces to warm up come first. */
+async function measure({ settings, signal }: Run, row: Row, servers: Servers): Promise<Piece[]> {
+  const pieces: Piece[] = [];
+  for (let piece = 0; piece < piecesEach * (1 + settings.rounds); piece++) {
+    const costs = new Map<Side, Cost>();
+    const first = piece % sides.length;
+    for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
+      signal.throwIfAborted();
+      costs.set(side, await costOf(row, side, piece * row.callsEach, servers));
+    }
+    if (piece >= piecesEach) pieces.push(Object.fromEntries(costs) as Piece);
+  }
+  return pieces;
+}
+
+async function costOf(
+  { callers, callsEach, operation }: Row,
+  side: Side,
+  firstCall: number,
+  { clients, gateway }: Servers,
+): Promise<Cost> {
+  const peer: PeerName = side === 'client' ? 'goClient' : 'generatedV7';
+  await gateway.caughtUp();
+  const beganMs = gateway.cpuMs();
+  const slot = await clients.run({ peer, callers, callsEach, firstCall, operation: operation(side) });
+  await gateway.caughtUp();
+  const count = callers * callsEach;
+  return {
+    load: (slot.cpuMs * 1_000) / count,
+    gateway: ((gateway.cpuMs() - beganMs) * 1_000) / count,
+    time: 1e6 / slot.callsPerSecond,
+  };
+}
+
+const figures = {
+  load: ({ load }: Cost) => load,
+  both: ({ load, gateway }: Cost) => load + gateway,
+  time: ({ time }: Cost) => time,
+};
+
+function render(measured: readonly Measured[]): string {
+  const about =
+    `Durability: ${durability.interval}. Client: that of clients/go, which makes commit ids, sends appends again, checks the ends of ` +
+    'reads and asks for heartbeats. Stubs: grpc-go alone, with a commit id of the same kind. Both are called by one process (bench/go), ' +
+    'and call the same gateway. CPU: microseconds of CPU time of that process for one call. In the ratios of the client to the stubs, CPU is ' +
+    'that of this process, all CPU has that of the gateway too, and time is by the clock. The second line of each row has the stubs beside the ' +
+    'stubs: 1, if the method were exact. In brackets: the interval with 95 % confidence.';
+  const lines = measured.flatMap(({ row, pieces }) => {
+    const meanOf = (side: Side): string =>
+      inWords(Math.round(pieces.reduce((sum, piece) => sum + piece[side].load, 0) / pieces.length));
+    const ratios = (pairOf: (piece: Piece, of: (cost: Cost) => number) => Pair): string[] =>
+      Object.values(figures).map((of) => {
+        const pairs = pieces.map((piece) => pairOf(piece, of));
+        return renderEstimate(estimate([pairs], ([drawn = []]) => ratioOf(drawn)));
+      });
+    const callers = row.callers.toString();
+    const client = ratios((piece, of) => [
+      of(piece.client),
+      (of(piece.stubs) + of(piece['stubs again'])) / 2,
+    ]);
+    const stubs = ratios((piece, of) => [of(piece.stubs), of(piece['stubs again'])]);
+    return [
+      [row.what, callers, meanOf('client'), meanOf('stubs'), ...client],
+      [`${row.what}: stubs twice`, callers, meanOf('stubs'), meanOf('stubs again'), ...stubs],
+    ];
+  });
+  const header = ['what', 'callers', 'client CPU', 'stubs CPU', 'CPU', 'all CPU', 'time'];
+  return [about, renderRows([header, ...lines])].join('\n\n');
 }

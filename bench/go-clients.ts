@@ -31,10 +31,21 @@ interface GoReport {
   readonly times: readonly number[];
   readonly startedMs: number;
   readonly endedMs: number;
+  /** Only from bench/go/load. */
+  readonly cpuMs?: number;
+}
+
+export interface GoSlot extends Slot {
+  /** The CPU time of the load process in milliseconds; NaN if it does not say. */
+  readonly cpuMs: number;
+}
+
+export interface GoClients extends Clients {
+  run(job: Parameters<Clients['run']>[0]): Promise<GoSlot>;
 }
 
 /** One load process, bench/go, with this many channels to a gateway. */
-export async function startGoClients(channels: number, address: string): Promise<Clients> {
+export async function startGoClients(channels: number, address: string): Promise<GoClients> {
   const programs = await buildGo();
   const load = startGoLoad(join(programs.folder, 'load'), [address, String(channels)]);
   return {
@@ -51,7 +62,7 @@ export async function startGoClients(channels: number, address: string): Promise
 
 /** A process that takes jobs as lines of JSON. */
 export interface GoLoad extends AsyncDisposable {
-  run(job: object): Promise<Slot>;
+  run(job: object): Promise<GoSlot>;
 }
 
 export function startGoLoad(program: string, args: readonly string[]): GoLoad {
@@ -67,7 +78,8 @@ export function startGoLoad(program: string, args: readonly string[]): GoLoad {
       if ('error' in answer) throw new Error(`${JSON.stringify(job)} from Go: ${answer.error}`);
       const histogram = newHistogram();
       for (const time of answer.times) histogram.recordValue(time);
-      return toSlot([{ ...answer, histogram: encodeIntoCompressedBase64(histogram) }]);
+      const slot = toSlot([{ ...answer, histogram: encodeIntoCompressedBase64(histogram) }]);
+      return { ...slot, cpuMs: answer.cpuMs ?? NaN };
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end();

@@ -7,7 +7,7 @@ import { againstRaw } from './against-raw';
 import { commitIds } from './commit-ids';
 import { following } from './following';
 import { fromGo } from './from-go';
-import { goClient } from './go-client';
+import { goClientCost } from './go-client';
 import { consumerGroups } from './groups';
 import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
@@ -33,7 +33,16 @@ const tables: readonly ((run: Run) => Promise<Table | undefined>)[] = [
   sharedSyncFromGo,
   fromGo,
   overload,
-  goClient,
+];
+
+/** Parts of their own, with what each of them measures. */
+const parts: readonly ((run: Run, facts: string) => Promise<string | undefined>)[] = [
+  accessCost,
+  controlsCost,
+  goClientCost,
+  workersGain,
+  consumerGroups,
+  consoleInBrowser,
 ];
 
 const exitCode = { ok: 0, failed: 1, usage: 2, stopped: 130 } as const;
@@ -66,9 +75,9 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
   await prepareTools();
   try {
     cleanEnvironment();
-    const parts: string[] = [];
+    const printed: string[] = [];
     const print = (part: string): void => {
-      parts.push(part);
+      printed.push(part);
       process.stdout.write(`${part}\n\n`);
     };
     print(introduction(settings, argv));
@@ -83,8 +92,8 @@ async function runAll(settings: Settings, argv: readonly string[], signal: Abort
     }
     let found = titles.length > 0;
     if (found) print(renderMemory(run.peaks));
-    if (found && settings.write) writePart(withOwnTitle(parts.join('\n\n'), settings, titles));
-    for (const measurePart of [accessCost, controlsCost, workersGain, consumerGroups, consoleInBrowser]) {
+    if (found && settings.write) writePart(withOwnTitle(printed.join('\n\n'), settings, titles));
+    for (const measurePart of parts) {
       const part = await measurePart(run, facts(settings, argv));
       if (part === undefined) continue;
       found = true;

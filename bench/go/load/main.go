@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -55,6 +56,8 @@ type report struct {
 	Times     []int64 `json:"times"`
 	StartedMs float64 `json:"startedMs"`
 	EndedMs   float64 `json:"endedMs"`
+	// The CPU time of this process, in milliseconds.
+	CPUMs float64 `json:"cpuMs"`
 }
 
 type store = sluicev1.EventStoreServiceClient
@@ -114,7 +117,7 @@ func run(peers []peer, versions *versions, asked job) (*report, error) {
 	callers := asked.Callers.To - asked.Callers.From
 	times := make([][]int64, callers)
 	failures := make([]error, callers)
-	started := time.Now()
+	cpuBefore, started := cpuMs(), time.Now()
 	var running sync.WaitGroup
 	for i := range callers {
 		running.Go(func() {
@@ -123,7 +126,7 @@ func run(peers []peer, versions *versions, asked job) (*report, error) {
 		})
 	}
 	running.Wait()
-	done := &report{StartedMs: milliseconds(started), EndedMs: milliseconds(time.Now())}
+	done := &report{StartedMs: milliseconds(started), EndedMs: milliseconds(time.Now()), CPUMs: cpuMs() - cpuBefore}
 	for _, some := range times {
 		done.Times = append(done.Times, some...)
 	}
@@ -364,6 +367,13 @@ func newID() string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// cpuMs is the CPU time that this process has used so far.
+func cpuMs() float64 {
+	var used syscall.Rusage
+	check(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e6
 }
 
 func milliseconds(t time.Time) float64 {
