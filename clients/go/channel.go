@@ -45,17 +45,15 @@ func (c *channel) newLink() (*link, error) {
 	return &link{conn: conn}, err
 }
 
-// acquire gives the present link, for a call that ends with the option.
-func (c *channel) acquire() (*link, grpc.CallOption, error) {
+// acquire gives the present link, for a call that releases it at its end.
+func (c *channel) acquire() (*link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Err() != nil {
-		return nil, nil, errClosed
+		return nil, errClosed
 	}
-	used := c.link
-	used.calls++
-	var once sync.Once
-	return used, grpc.OnFinish(func(error) { once.Do(func() { c.release(used) }) }), nil
+	c.link.calls++
+	return c.link, nil
 }
 
 func (c *channel) release(used *link) {
@@ -100,6 +98,9 @@ func (c *channel) untilClosed(ctx context.Context) (context.Context, context.Can
 
 // authorized adds to a context what a call sends beside its request.
 func (c *channel) authorized(ctx context.Context) (context.Context, *heldToken, error) {
+	if len(c.metadata) == 0 && c.inject == nil && c.tokens == nil {
+		return ctx, nil, nil
+	}
 	sent, _ := metadata.FromOutgoingContext(ctx)
 	sent = metadata.Join(sent, c.metadata)
 	if c.inject != nil {
@@ -139,12 +140,13 @@ func (c *channel) once(ctx context.Context, commit *commitRef, method string, re
 		if err != nil {
 			return err
 		}
-		used, finish, err := c.acquire()
+		used, err := c.acquire()
 		if err != nil {
 			return err
 		}
 		var to peer.Peer
-		err = used.conn.Invoke(authorized, method, request, response, append([]grpc.CallOption{finish, grpc.Peer(&to)}, options...)...)
+		err = used.conn.Invoke(authorized, method, request, response, append(options[:len(options):len(options)], grpc.Peer(&to))...)
+		c.release(used)
 		if err == nil {
 			return nil
 		}
@@ -202,10 +204,12 @@ func (c *channel) NewStream(ctx context.Context, desc *grpc.StreamDesc, method s
 		if err != nil {
 			return nil, err
 		}
-		used, finish, err := c.acquire()
+		used, err := c.acquire()
 		if err != nil {
 			return nil, err
 		}
+		var once sync.Once // gRPC may tell it more than once
+		finish := grpc.OnFinish(func(error) { once.Do(func() { c.release(used) }) })
 		opened, err := used.conn.NewStream(authorized, desc, method, append([]grpc.CallOption{finish, grpc.Peer(&s.to)}, options...)...)
 		if err != nil {
 			return nil, failureOf(ctx, err).asError(nil)

@@ -18,10 +18,11 @@ func AfterPosition(position uint64) Cursor {
 // cursorForm is position[+count][@storeId].
 var cursorForm = regexp.MustCompile(`^(\d{1,20})(?:\+(\d{1,20}))?(?:@([\x21-\x7e]+))?$`)
 
-// place is a cursor as the contract has it.
+// place is a cursor as the contract has it. It has no pointers: it moves on with every event.
 type place struct {
-	position, count *uint64
-	storeID         string
+	position, count       uint64
+	hasPosition, hasCount bool
+	storeID               string
 }
 
 func (c Cursor) place() (place, error) {
@@ -32,12 +33,11 @@ func (c Cursor) place() (place, error) {
 	if parts == nil {
 		return place{}, badArgument("%q is not a cursor", string(c))
 	}
-	position, err := strconv.ParseUint(parts[1], 10, 64)
-	at := place{position: &position, storeID: parts[3]}
-	if err == nil && parts[2] != "" {
-		var count uint64
-		count, err = strconv.ParseUint(parts[2], 10, 64)
-		at.count = &count
+	at := place{hasPosition: true, hasCount: parts[2] != "", storeID: parts[3]}
+	var err error
+	at.position, err = strconv.ParseUint(parts[1], 10, 64)
+	if err == nil && at.hasCount {
+		at.count, err = strconv.ParseUint(parts[2], 10, 64)
 	}
 	if err != nil {
 		return place{}, badArgument("%q is not a cursor", string(c))
@@ -46,12 +46,12 @@ func (c Cursor) place() (place, error) {
 }
 
 func (p place) cursor() Cursor {
-	if p.position == nil {
+	if !p.hasPosition {
 		return ""
 	}
-	text := strconv.FormatUint(*p.position, 10)
-	if p.count != nil {
-		text += "+" + strconv.FormatUint(*p.count, 10)
+	text := strconv.FormatUint(p.position, 10)
+	if p.hasCount {
+		text += "+" + strconv.FormatUint(p.count, 10)
 	}
 	if p.storeID != "" {
 		text += "@" + p.storeID
@@ -59,18 +59,29 @@ func (p place) cursor() Cursor {
 	return Cursor(text)
 }
 
+// sent gives the fields of a request.
+func (p place) sent() (afterPosition, afterCount *uint64) {
+	if p.hasPosition {
+		afterPosition = &p.position
+	}
+	if p.hasCount {
+		afterCount = &p.count
+	}
+	return afterPosition, afterCount
+}
+
 // onEvent moves on after an event of the commit at a position.
 func (p *place) onEvent(position uint64) {
-	count := uint64(1)
-	if p.position != nil && *p.position == position && p.count != nil {
-		count += *p.count
+	if p.hasCount && p.position == position {
+		p.count++
+		return
 	}
-	p.position, p.count = &position, &count
+	p.position, p.count, p.hasPosition, p.hasCount = position, 1, true, true
 }
 
 // onPosition moves on to a position up to which the reader has everything; nil: it stands within a commit.
 func (p *place) onPosition(position *uint64) {
 	if position != nil {
-		p.position, p.count = position, nil
+		p.position, p.hasPosition, p.hasCount = *position, true, false
 	}
 }

@@ -300,8 +300,9 @@ func (c *Client) ReadAll(ctx context.Context, options ...ReadOption) *Read[*slui
 	type head = *sluicev1.ReadAllHeader
 	var read *Read[head]
 	read = newRead(ctx, err, q, func(ctx context.Context) (func() (page[head], error), error) {
-		call, err := c.store.ReadAll(ctx, &sluicev1.ReadAllRequest{Patterns: q.patterns, AfterPosition: read.at.position,
-			AfterCount: read.at.count, StoreId: read.at.storeID, ToPosition: q.toPosition, Direction: q.direction, MaxCount: q.maxCount,
+		position, count := read.at.sent()
+		call, err := c.store.ReadAll(ctx, &sluicev1.ReadAllRequest{Patterns: q.patterns, AfterPosition: position,
+			AfterCount: count, StoreId: read.at.storeID, ToPosition: q.toPosition, Direction: q.direction, MaxCount: q.maxCount,
 			FromTime: q.fromTime, ToTime: q.toTime, EventTypes: q.eventTypes, EventTypePrefixes: q.eventTypePrefixes, Page: q.page,
 			SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly, Query: q.selected})
 		return func() (page[head], error) {

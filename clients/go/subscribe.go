@@ -72,7 +72,10 @@ type Subscription struct {
 func (c *Client) Subscribe(ctx context.Context, options ...ReadOption) *Subscription {
 	q, err := queryOf("Subscribe", options, "Stream", "Patterns", "After", "AfterVersion", "FromTime", "FromNow", "StartMustExist", "Types",
 		"TypePrefixes", "Query", "PermittedOnly", "Heartbeat", "OnCaughtUp", "OnFellBehind", "OnReconnect", "OnUnreadable", "Page")
-	s := &Subscription{client: c, ctx: ctx, query: q, version: q.afterVersion, bad: err}
+	s := &Subscription{client: c, ctx: ctx, query: q, bad: err}
+	if q.afterVersion != nil { // an option may be used again
+		s.version = proto.Uint64(*q.afterVersion)
+	}
 	if s.query.heartbeat == 0 {
 		s.query.heartbeat = heartbeatDefault
 	}
@@ -172,9 +175,9 @@ func (s *Subscription) request() *sluicev1.SubscribeRequest {
 		EventTypePrefixes: q.eventTypePrefixes, HeartbeatInterval: durationpb.New(q.heartbeat), Page: q.page,
 		SkipUnreadable: q.onUnreadable != nil, PermittedOnly: q.permittedOnly, Query: q.selected, StoreId: s.at.storeID}
 	if s.version != nil { // a request cannot have a version and a position
-		request.AfterVersion = s.version
+		request.AfterVersion = proto.Uint64(*s.version)
 	} else {
-		request.AfterPosition, request.AfterCount = s.at.position, s.at.count
+		request.AfterPosition, request.AfterCount = s.at.sent()
 	}
 	return request
 }
@@ -224,7 +227,7 @@ func (s *Subscription) take(ctx context.Context, message *sluicev1.SubscribeResp
 		if s.version == nil {
 			s.at.onEvent(event.Position)
 		} else {
-			s.version = proto.Uint64(event.Version)
+			*s.version = event.Version
 		}
 		if !yield(event, nil) {
 			return errStopped
