@@ -80,16 +80,20 @@ test(
             '## Table 9: a sync for many appends, called from Go',
             '## Table 10: called from Go and from Node',
             '## Table 11: overload',
-            '## Table 12: the Go client and its stubs',
           ]
         : []),
       '## Memory of the gateways',
     ]);
     const rows = rowsOf(stdout);
     const names = rows.map(([what]) => what);
-    for (const what of ['append of 1,000 events', 'GetVersion', 'ReadByCorrelation of 10 events']) {
+    for (const what of [
+      'append of 1,000 events',
+      'GetVersion',
+      'ReadByCorrelation of 10 events',
+      'ReadStream of 20 events, each read',
+      ...(hasGo ? ['catch-up of 500 events: stubs twice'] : []),
+    ])
       expect(names).toContain(what);
-    }
     const figures = rows.filter(([, cells]) => cells.length === 9);
     expect(figures.length).toBeGreaterThan(30);
     for (const [, [callers, ...cells]] of figures) {
