@@ -123,7 +123,8 @@ function loadsOf(streams: number, positions: ReadonlyMap<SluiceClient, bigint>):
   const streamOf = (piece: number, turn: number): string => nameOf((piece * callsPerPiece + turn) % streams);
   const atLeastOnce = Math.min(callsPerPiece, streams);
   return {
-    all: (client) => countOf(client.readAll({ maxCount: events })),
+    // Bounded by a position, since a count would have every event looked at for itself.
+    all: (client) => countOf(client.readAll({ toPosition: events })),
     // To the end of the store: a gateway that is left earlier has read on, one time more than the other.
     catchUp: (client) => countOf(client.subscribe({ after: positions.get(client) ?? 0n }), events),
     stream: (client, piece) =>

@@ -83,8 +83,8 @@ function rows(sizes: Sizes): Row[] {
   const read: Operation = { kind: 'read', streams: { prefix: category, count: 1 }, range: 'all', events };
   const pages = { callers: 1, callsEach: calls(3, sizes) };
   return [
-    appendRow(1, calls(300, sizes)),
-    appendRow(sizes.manyCallers, calls(40, sizes)),
+    appendRow(1, calls(150, sizes)),
+    appendRow(sizes.manyCallers, calls(30, sizes)),
     { what: `catch-up of ${plural(events, 'event')}`, ...pages, operation: () => catchUp },
     { what: `ReadStream of ${plural(events, 'event')}`, ...pages, operation: () => read },
   ];
