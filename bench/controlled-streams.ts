@@ -8,25 +8,26 @@ import { renderRows } from './table';
 import { toNewEvents } from './typescript-peer';
 
 const title = 'streams with controls';
-const streamCount = 5_000;
+const streamCount = 500;
 const commitsEach = 20;
 /** Every tenth stream has a control. */
 const controlledEach = 10;
 const readers = 16;
 const appenders = 32;
-/** Pieces of each row in a round. */
-const piecesEach = 8;
-const eventsPerPiece = 5_000;
-const callsPerPiece = 250;
+const readsPerPiece = 25;
+const appendsPerPiece = 64;
 
 const rows = {
-  all: 'ReadAll, each event',
-  catchUp: 'Subscribe from behind, each event',
+  all: 'ReadAll of 20 commits of each stream, each event',
+  catchUp: 'Subscribe from behind, as much, each event',
   stream: 'ReadStream of 20 events, each read',
   append: 'Append of 1 event, each append',
 } as const;
 
 type Row = keyof typeof rows;
+
+/** Pieces of each row in a round. They take less than a tenth of a second: how fast the machine is changes from one second to the next. */
+const piecesEach: Readonly<Record<Row, number>> = { all: 10, catchUp: 10, stream: 30, append: 30 };
 
 /** Which of the two stores have controls, one phase after the other. */
 const phases = ['none', 'first', 'both'] as const;
@@ -84,16 +85,16 @@ function nameOf(stream: number): string {
 }
 
 async function costsOf(run: Run, sides: Sides, streams: number): Promise<Costs> {
-  const newRows = (): Record<Row, Pair[]> => ({ all: [], catchUp: [], stream: [], append: [] });
-  const costs: Costs = { none: newRows(), first: newRows(), both: newRows() };
+  const none = { all: [], catchUp: [], stream: [], append: [] };
+  const costs: Costs = { none: { ...none }, first: { ...none }, both: { ...none } };
   for (const phase of phases) {
     run.progress(`${title}: controls: ${phase}`);
     if (phase === 'first') await control(sides[0], streams);
     if (phase === 'both') await control(sides[1], streams);
-    const loads = loadsOf(streams, await positionsOf(sides));
+    const loads = loadsOf(streams, await positionsOf(sides, streams * commitsEach));
     // The appends come last: they move the end, from which the positions are counted.
-    await measure(run, sides, { all: loads.all, catchUp: loads.catchUp, stream: loads.stream }, costs[phase]);
-    await measure(run, sides, { append: loads.append }, costs[phase]);
+    for (const row of Object.keys(rows) as Row[])
+      costs[phase][row] = await measure(run, sides, loads[row], calls(piecesEach[row], run.settings.sizes));
   }
   return costs;
 }
@@ -106,11 +107,11 @@ async function control({ client, gateway }: Side, streams: number): Promise<void
   await gateway.caughtUp();
 }
 
-/** For each side, the position that only the events of one piece follow. */
-async function positionsOf(sides: Sides): Promise<ReadonlyMap<SluiceClient, bigint>> {
+/** For each side, the position that this number of events follow. */
+async function positionsOf(sides: Sides, maxCount: number): Promise<ReadonlyMap<SluiceClient, bigint>> {
   const positions = new Map<SluiceClient, bigint>();
   for (const { client } of sides)
-    for await (const { position } of client.readAll({ direction: 'backward', maxCount: eventsPerPiece }))
+    for await (const { position } of client.readAll({ direction: 'backward', maxCount }))
       positions.set(client, position - 1n);
   return positions;
 }
@@ -119,43 +120,43 @@ async function positionsOf(sides: Sides): Promise<ReadonlyMap<SluiceClient, bigi
 type Load = (client: SluiceClient, piece: number) => Promise<number>;
 
 function loadsOf(streams: number, positions: ReadonlyMap<SluiceClient, bigint>): Record<Row, Load> {
-  const events = Math.min(eventsPerPiece, streams * commitsEach);
-  const streamOf = (piece: number, turn: number): string => nameOf((piece * callsPerPiece + turn) % streams);
-  const atLeastOnce = Math.min(callsPerPiece, streams);
+  const events = streams * commitsEach;
   return {
     // Bounded by a position, since a count would have every event looked at for itself.
     all: (client) => countOf(client.readAll({ toPosition: events })),
     // To the end of the store: a gateway that is left earlier has read on, one time more than the other.
     catchUp: (client) => countOf(client.subscribe({ after: positions.get(client) ?? 0n }), events),
     stream: (client, piece) =>
-      inTurns(readers, atLeastOnce, (turn) =>
-        countOf(client.readStream(streamOf(piece, turn), { maxCount: commitsEach })),
-      ),
+      inTurns(readers, readsPerPiece, (turn) => {
+        const stream = nameOf((piece * readsPerPiece + turn) % streams);
+        return countOf(client.readStream(stream, { maxCount: commitsEach }));
+      }),
     append: (client, piece) =>
-      inTurns(appenders, atLeastOnce, (turn) =>
-        client.append(streamOf(piece, turn), toNewEvents(newEvents(1))),
+      inTurns(appenders, appendsPerPiece, (turn) =>
+        client.append(nameOf((piece * appendsPerPiece + turn) % streams), toNewEvents(newEvents(1))),
       ),
   };
 }
 
 /**
- * Measures the rows in small pieces, in which the sides take turns, so that what else the machine does meets both. Pieces to warm up come
+ * Measures a row in small pieces, in which the sides take turns, so that what else the machine does meets both. A round to warm up comes
  * first: a gateway whose store has its first controls runs code that it has not run before.
  */
 async function measure(
   { settings, signal }: Run,
   sides: Sides,
-  loads: Partial<Record<Row, Load>>,
-  costs: Record<Row, Pair[]>,
-): Promise<void> {
-  for (let piece = 0; piece < piecesEach * (1 + settings.rounds); piece++)
-    for (const [row, load] of Object.entries(loads) as [Row, Load][]) {
-      signal.throwIfAborted();
-      const firstGoesFirst = piece % 2 === 0;
-      const [one, other] = firstGoesFirst ? sides : ([sides[1], sides[0]] as const);
-      const [earlier, later] = [await costOf(one, piece, load), await costOf(other, piece, load)];
-      if (piece >= piecesEach) costs[row].push(firstGoesFirst ? [earlier, later] : [later, earlier]);
-    }
+  load: Load,
+  piecesEach: number,
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (let piece = 0; piece < piecesEach * (1 + settings.rounds); piece++) {
+    signal.throwIfAborted();
+    const firstGoesFirst = piece % 2 === 0;
+    const [one, other] = firstGoesFirst ? sides : ([sides[1], sides[0]] as const);
+    const [earlier, later] = [await costOf(one, piece, load), await costOf(other, piece, load)];
+    if (piece >= piecesEach) pairs.push(firstGoesFirst ? [earlier, later] : [later, earlier]);
+  }
+  return pairs;
 }
 
 /** The CPU time of the gateway, in microseconds, for one of what is counted. */

@@ -114,14 +114,15 @@ interface Servers {
 /** The sides take turns in small pieces, so that what else the machine does meets all. Pieces to warm up come first. */
 async function measure({ settings, signal }: Run, row: Row, servers: Servers): Promise<Piece[]> {
   const pieces: Piece[] = [];
-  for (let piece = 0; piece < piecesEach * (1 + settings.rounds); piece++) {
+  const warmUp = calls(piecesEach, settings.sizes);
+  for (let piece = 0; piece < warmUp * (1 + settings.rounds); piece++) {
     const costs = new Map<Side, Cost>();
     const first = piece % sides.length;
     for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
       signal.throwIfAborted();
       costs.set(side, await costOf(row, side, piece * row.callsEach, servers));
     }
-    if (piece >= piecesEach) pieces.push(Object.fromEntries(costs) as Piece);
+    if (piece >= warmUp) pieces.push(Object.fromEntries(costs) as Piece);
   }
   return pieces;
 }

@@ -13,10 +13,12 @@ export interface Estimate {
 const resamples = 2_000;
 const confidence = 0.95;
 
-/** How many times as much all pieces cost the first side as the second one. */
+/** How many times as much a piece cost the first side as the second one: the geometric mean over the middle half of the pieces. */
 export function ratioOf(pairs: readonly Pair[]): number {
-  const sumOf = (side: 0 | 1): number => pairs.reduce((sum, pair) => sum + pair[side], 0);
-  return sumOf(0) / sumOf(1);
+  const logarithms = pairs.map(([first, second]) => Math.log(first / second)).toSorted((a, b) => a - b);
+  const quarter = Math.floor(pairs.length / 4);
+  const middle = logarithms.slice(quarter, pairs.length - quarter);
+  return Math.exp(middle.reduce((sum, logarithm) => sum + logarithm, 0) / middle.length);
 }
 
 /** A figure of several samples. The interval is by the bootstrap: the pieces of each sample are drawn again, with repetition. */

@@ -137,7 +137,7 @@ func run(peers []peer, versions *versions, asked job) (*report, error) {
 func flood(peers []peer, _ *versions, asked job) (*report, error) {
 	var prefix string
 	check(json.Unmarshal(asked.Operation.Streams, &prefix))
-	done := &report{}
+	done := &report{Times: []int64{}}
 	var failure error
 	var mutex sync.Mutex
 	var running sync.WaitGroup
