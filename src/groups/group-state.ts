@@ -8,7 +8,7 @@ import { decodeLane, laneKey, lanePrefix, type StoredLane } from './lane-record'
 import { decodeMember, memberPrefix, type StoredMember } from './member-record';
 import { decodeParked, parkedPattern } from './parked-record';
 import { UnreadableRecordError } from './record-fields';
-import { recordPages } from './record-pages';
+import { visitRecords } from './record-pages';
 import { storeEnd } from './store-reads';
 
 /** How a group is doing, from its records. Throws GroupError if one of them cannot be read. */
@@ -38,11 +38,12 @@ async function parkedCountOf(
   { id, group }: StoredGroup,
   call: CallContext,
 ): Promise<number> {
-  const keys = await state.keys(parkedPattern(group.name), call);
-  let count = 0;
-  for await (const page of recordPages(state, keys, call))
-    count += page.filter(({ value }) => readable(() => decodeParked(value))?.group === id).length;
-  return count;
+  const keys = new Set<string>();
+  const visit = ({ key, value }: StateRecord): void => {
+    if (readable(() => decodeParked(value))?.group === id) keys.add(key);
+  };
+  await visitRecords(state, parkedPattern(group.name), visit, call);
+  return keys.size;
 }
 
 type Members = ReadonlyMap<string, StoredMember>;

@@ -1,13 +1,14 @@
 import type { GroupName } from '../store/consumer-groups';
+import type { StateRecord } from '../store/state-store';
 import type { StreamName } from '../store/values';
 import { ownCall, type GroupsContext } from './context';
 import type { CurrentGroup } from './group-record';
 import { decodeParked, parkedPattern } from './parked-record';
 import { ParkedSet, type ParkedEntry, type ParkedStream } from './parked-set';
 import { UnreadableRecordError } from './record-fields';
-import { recordPages } from './record-pages';
+import { visitRecords } from './record-pages';
 
-/** As many events as may be parked take some 15 s. */
+/** As many events as may be parked take some seconds. */
 const listTimeoutMs = 60_000;
 /** The age at which the list is read again when its length matters, and a millisecond more for each event. */
 const oldMs = 1_000;
@@ -35,6 +36,11 @@ export class ParkedIndex {
   /** Those of one stream; undefined: it has no parked events. */
   of(stream: StreamName): ParkedStream | undefined {
     return this.known.of(stream);
+  }
+
+  /** Whether any event is to be replayed. */
+  get hasReplaying(): boolean {
+    return this.known.hasReplaying;
   }
 
   /** See `ParkedSet`. */
@@ -99,9 +105,10 @@ export class ParkedIndex {
       const { state } = this.context;
       const call = ownCall(listTimeoutMs);
       const fresh = this.newSet();
-      const keys = await state.keys(parkedPattern(this.group.stored.group.name), call);
-      for await (const page of recordPages(state, keys, call))
-        for (const { value, key } of page) this.take(fresh, value, key);
+      const visit = ({ value, key }: StateRecord): void => {
+        this.take(fresh, value, key);
+      };
+      await visitRecords(state, parkedPattern(this.group.stored.group.name), visit, call);
       for (const change of this.changes) change(fresh);
       this.known = fresh;
     } finally {

@@ -42,6 +42,10 @@ export class ParkedSet {
     return this.streams.get(stream);
   }
 
+  get hasReplaying(): boolean {
+    return this.replaying.size > 0;
+  }
+
   /** The streams of a lane of which events are to be replayed. */
   replayingIn(lane: number): ReadonlySet<StreamName> {
     return this.replaying.get(lane) ?? none;

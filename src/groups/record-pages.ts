@@ -17,6 +17,24 @@ export async function* recordPages(
   }
 }
 
+/** From this number of records on, it is worth to read them with a consumer. */
+const scannedMin = 512;
+
+/** Calls `visit` with each record that matches a pattern, in any order; with one that changes meanwhile, maybe again. */
+export async function visitRecords(
+  state: Pick<StateStore, 'get' | 'keys' | 'scan'>,
+  pattern: string,
+  visit: (record: StateRecord) => void,
+  call: CallContext,
+): Promise<void> {
+  const keys = await state.keys(pattern, call);
+  if (keys.length >= scannedMin) {
+    await state.scan(pattern, visit, call);
+    return;
+  }
+  for await (const page of recordPages(state, keys, call)) page.forEach(visit);
+}
+
 /** Calls `act` for each item, some at a time. */
 export async function forEachOf<Item>(
   items: readonly Item[],

@@ -48,6 +48,7 @@ export class Replays {
 
   /** Begins to read what is to be replayed, for each lane one event at a time, up to `bytesMax` with what its member has. */
   load(owners: Iterable<LaneOwner>, bytesMax: number): void {
+    if (!this.index.hasReplaying) return;
     for (const owner of owners) {
       const load = this.loadOf(owner);
       if (!owner.isActive || load.isReading || (load.bytes > 0 && load.bytes >= bytesMax)) continue;

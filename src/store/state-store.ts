@@ -44,6 +44,11 @@ export interface StateStore {
    * For what may be many: a list has all values in memory.
    */
   keys(pattern: string, call: CallContext): Promise<readonly string[]>;
+  /**
+   * Calls `visit` with each record that matches a pattern, in any order, and again with those that change meanwhile. One that is
+   * removed meanwhile may have been visited. For what may be many: none of them has to stay in memory.
+   */
+  scan(pattern: string, visit: (record: StateRecord) => void, call: CallContext): Promise<void>;
   /** All records whose keys begin with the prefix, which ends with ".", by key. */
   list(prefix: string, call: CallContext): Promise<readonly StateRecord[]>;
   /**

@@ -1,5 +1,10 @@
 import { setMaxListeners } from 'node:events';
-import { StateChangedError, type StateStore, type StateView } from '../../src/store/state-store';
+import {
+  StateChangedError,
+  type StateRecord,
+  type StateStore,
+  type StateView,
+} from '../../src/store/state-store';
 import { until } from '../support/nats-server';
 
 /** What every StateStore must do, wherever it keeps the records. */
@@ -126,6 +131,28 @@ export function stateContract(
     expect(await found('parked.a.>')).toEqual(['parked.a.1.b.2', 'parked.a.2.c.2']);
     expect(await found('parked.*.*.b.2')).toEqual(['parked.a.1.b.2', 'parked.b.1.b.2']);
     expect(await found('lane.>')).toEqual([]);
+  });
+
+  test('a scan visits every record that matches a pattern as it is, and none that was removed', async () => {
+    expect(await scan('parked.a.>')).toEqual([]);
+    const count = 700;
+    const keys = Array.from({ length: count }, (_, i) => `parked.a.${i}`);
+    await Promise.all(keys.map((key) => one.put(key, bytes('old'), 0n, call)));
+    await one.put('parked.b.0', bytes('of another pattern'), 0n, call);
+    const { revision = 0n } = (await other.get('parked.a.0', call)) ?? {};
+    await other.put('parked.a.0', bytes('new'), revision, call);
+    const removed = (await other.get('parked.a.1', call))?.revision ?? 0n;
+    await other.remove('parked.a.1', removed, call);
+    const found = await scan('parked.a.>');
+    expect(found.map(([key]) => key).sort()).toEqual(keys.filter((key) => key !== 'parked.a.1').sort());
+    expect(new Map(found).get('parked.a.0')).toBe('new');
+
+    async function scan(pattern: string): Promise<[string, string | undefined][]> {
+      const visited: [string, string | undefined][] = [];
+      const visit = ({ key, value }: StateRecord): void => void visited.push([key, text(value)]);
+      await one.scan(pattern, visit, call);
+      return visited;
+    }
   });
 
   test('a view has at once what there is, and then every change', async () => {

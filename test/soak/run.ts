@@ -3,7 +3,7 @@ import { singleServer, threeServers } from '../acceptance/environment';
 import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
 import { controlledBulkSoak } from '../support/controlled-bulk-soak';
 import { greedySoak } from '../support/greedy';
-import { drillKinds, groupDrill } from '../support/group-drills';
+import { drillKinds, groupDrill, replayedMax } from '../support/group-drills';
 import { groupSoak } from '../support/group-soak';
 import { subscriberSoak } from '../support/slow-subscribers';
 import { deadlineMs, startRollingCluster } from '../support/rolling';
@@ -39,7 +39,7 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
                 2,000 subscribers of whom half never take anything, and 2,000 events a second, for N seconds
   --rolling N   restarts three gateways and three NATS servers by SIGTERM, one by one, under writers and subscribers, for N minutes
   --only WORDS  of the kinds of greedy callers, those whose name has these words; of groups, a drill instead of kills: all, or one of calm,
-                slow handlers, slow member, poison, churn, pause, clock
+                slow handlers, slow member, poison, churn, pause, clock, replay
 `;
 
 const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -216,6 +216,8 @@ async function runGroups(appends: number, settings: Settings): Promise<void> {
 async function runDrills(events: number, { servers, only }: Settings): Promise<void> {
   const kinds = only === 'all' ? drillKinds : drillKinds.filter((kind) => kind === only);
   if (kinds.length === 0) throw new UsageError(`--only must be all or one of: ${drillKinds.join(', ')}`);
+  if (kinds.includes('replay') && events > replayedMax)
+    throw new UsageError(`a group parks at most ${replayedMax} events, so that --only ${only} takes no more`);
   for (const count of servers)
     for (const kind of kinds) {
       await using environment = await (count === 1 ? singleServer : threeServers)();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prefill, type PlannedCommit } from '../../bench/prefill';
-import { connect } from '../../src/client/client';
+import { connect, ParkEvent, type SluiceClient } from '../../src/client/client';
 import type { EventHandler } from '../../src/client/handler';
 import type { Environment } from '../acceptance/environment';
 import { changeTimes } from './log-blocks';
@@ -19,13 +19,17 @@ export interface DrillOptions {
 /**
  * `calm`: members as fast as they can; `slow handlers`: 100 ms for each event, 64 at a time; `slow member`: one of four takes 500 ms;
  * `poison`: one event fails until all others are handled; `churn`: members join and leave all the time; `pause`: the NATS servers
- * stand still; `clock`: the clock of the NATS servers is set back by an hour.
+ * stand still; `clock`: the clock of the NATS servers is set back by an hour; `replay`: the first event of each stream is parked, and
+ * so what follows it, and then all of them are replayed.
  */
-export type DrillKind = 'calm' | 'slow handlers' | 'slow member' | 'poison' | 'churn' | 'pause' | 'clock';
+export const drillKinds = [
+  ...(['calm', 'slow handlers', 'slow member', 'poison', 'churn', 'pause', 'clock', 'replay'] as const),
+] as const;
 
-export const drillKinds: readonly DrillKind[] = [
-  ...(['calm', 'slow handlers', 'slow member', 'poison', 'churn', 'pause', 'clock'] as const),
-];
+export type DrillKind = (typeof drillKinds)[number];
+
+/** The most events of the drill `replay`: a group parks no more. */
+export const replayedMax = 100_000;
 
 /** What came of it. */
 export interface Drilled {
@@ -85,8 +89,11 @@ interface Field {
   readonly ledger: Ledger;
   readonly streams: number;
   readonly join: (handlerMs: number, concurrency: number) => Member;
-  /** One event fails as long as this is true. */
-  poison: boolean;
+  readonly admin: SluiceClient;
+  /** More figures of the drill. */
+  readonly counts: Record<string, number>;
+  /** What fails: one event, or the first one of each stream, which is parked. */
+  failing: 'none' | 'poison' | 'all';
 }
 
 /** Has members share events that are in the store, through one gateway, while what the kind says happens. */
@@ -99,12 +106,15 @@ export async function groupDrill(environment: Environment, options: DrillOptions
   await using gateway = await startRestartable(args);
   const admin = connect(gateway.address);
   const backoff = { backoffMinMs: 50, backoffMaxMs: 500, attemptsMax: 0 };
-  const settings = { patterns: ['drill.>'], ...backoff };
+  const parking = kind === 'replay' ? { parkedMax: replayedMax, parkFollowing: true } : {};
+  const settings = { patterns: ['drill.>'], ...backoff, ...parking };
   // The gateway has to read the log first.
   await until(() => admin.groups.create(group, { settings }).then(Boolean, () => false), 600_000);
   const ledger = new Ledger(kind === 'pause' || kind === 'clock');
   const members: Member[] = [];
-  const field: Field = { environment, options, ledger, streams, poison: kind === 'poison', join };
+  const failing = kind === 'poison' ? 'poison' : kind === 'replay' ? 'all' : 'none';
+  const more: Record<string, number> = {};
+  const field: Field = { environment, options, ledger, streams, admin, counts: more, failing, join };
   const beganMs = performance.now();
   try {
     await drills[kind](field);
@@ -122,6 +132,7 @@ export async function groupDrill(environment: Environment, options: DrillOptions
         members: members.length,
         ms: Math.round(handledMs),
         rate,
+        ...more,
       },
     };
   } finally {
@@ -160,9 +171,13 @@ function handlerOf(field: Field, handlerMs: number): EventHandler {
     const number = Number(version);
     ledger.begin(stream, number, redelivered || (stream === poisoned && number === 2));
     if (handlerMs > 0) await sleep(handlerMs);
-    if (field.poison && stream === poisoned && number === 2) {
+    if (field.failing === 'poison' && stream === poisoned && number === 2) {
       ledger.failed(stream);
       throw new Error('poison');
+    }
+    if (field.failing === 'all') {
+      ledger.failed(stream);
+      throw new ParkEvent('drill');
     }
     ledger.done(stream, number);
   };
@@ -190,7 +205,7 @@ const drills: Readonly<Record<DrillKind, (field: Field) => Promise<void>>> = {
     joinAll(field, 0, fast);
     const perStream = Math.ceil((options.events - 3) / streams);
     await untilDone(field, options.events - perStream + 1);
-    field.poison = false;
+    field.failing = 'none';
     await untilDone(field);
     if (ledger.handled.get(poisoned) !== perStream)
       ledger.faults.push('the events after the poison are missing');
@@ -227,7 +242,33 @@ const drills: Readonly<Record<DrillKind, (field: Field) => Promise<void>>> = {
     await Promise.all(environment.nodes.map((node) => node.start()));
     await untilDone(field);
   },
+  async replay(field) {
+    const { options, admin, ledger, counts } = field;
+    joinAll(field, 0, fast);
+    const beganMs = performance.now();
+    await untilParked(field, options.events);
+    counts['parkedMs'] = Math.round(performance.now() - beganMs);
+    field.failing = 'none';
+    const asked = await admin.groups.replayParked(group, { deadlineMs: 120_000 });
+    counts['askedMs'] = Math.round(performance.now() - beganMs) - (counts['parkedMs'] ?? 0);
+    if (asked !== options.events) ledger.faults.push(`${asked} events were to be replayed`);
+    await untilDone(field);
+    await untilParked(field, 0);
+  },
 };
+
+/** Waits until so many events are parked, as long as their number changes. To count them takes a while. */
+async function untilParked({ admin }: Field, count: number): Promise<void> {
+  let [before, movedMs] = [-1, performance.now()];
+  for (;;) {
+    const { parkedCount } = await admin.groups.get(group);
+    if (parkedCount === count) return;
+    if (parkedCount !== before) [before, movedMs] = [parkedCount, performance.now()];
+    if (performance.now() - movedMs > 60_000)
+      throw new Error(`${parkedCount} events are parked, not ${count}`);
+    await sleep(1_000);
+  }
+}
 
 function joinAll({ join }: Field, handlerMs: number, concurrency: number, count = memberCount): void {
   for (let joined = 0; joined < count; joined++) join(handlerMs, concurrency);

@@ -37,6 +37,11 @@ export class MemoryState {
     return Object.assign(flags, {
       get: (key, call) => answer(call, () => this.records.get(key)),
       keys: (pattern, call) => answer(call, () => [...this.records.keys()].filter(patternMatcher([pattern]))),
+      scan: (pattern, visit, call) =>
+        answer(call, () => {
+          const matches = patternMatcher([pattern]);
+          for (const record of [...this.records.values()]) if (matches(record.key)) visit(record);
+        }),
       list: (prefix, call) => answer(call, () => this.list(prefix)),
       put: (key, value, revision, call) =>
         answer(call, () => {

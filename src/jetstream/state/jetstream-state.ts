@@ -10,6 +10,7 @@ import { RequestTimeoutError, toStoreError } from '../nats/errors';
 import type { NatsPool } from '../nats/pool';
 import { listKeys, listRecords } from './list-records';
 import { RecordsView } from './records-view';
+import { scanRecords } from './scan-records';
 import { recordIn, type StateAccess } from './state-access';
 import { StateStream, stateStreamOf } from './state-stream';
 import { newestMessage, valueBytesMax, writeRecord, type Change } from './write-record';
@@ -74,6 +75,7 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
       return message && recordIn(access, message);
     },
     keys: (pattern, call) => translated(listKeys(access, pattern, call)),
+    scan: (pattern, visit, call) => translated(scanRecords(access, pattern, visit, call)),
     list: (prefix, call) => translated(listRecords(access, prefix, call)),
     async put(key, value, revision, call) {
       if (value.length === 0) throw new Error('a record has at least one byte');
