@@ -238,6 +238,10 @@ export class DeliveryQueue {
   }
 
   private next(): Task | undefined {
+    const first = this.waiting[0];
+    if (first === undefined) return undefined;
+    // Nearly always.
+    if (!this.hasUrgent && !this.running.has(first.stream)) return this.waiting.shift();
     const isFree = ({ stream }: Task): boolean => !this.running.has(stream);
     const urgent = this.hasUrgent ? this.waiting.findIndex((task) => task.isUrgent && isFree(task)) : -1;
     const at = urgent === -1 ? this.waiting.findIndex(isFree) : urgent;

@@ -4,12 +4,13 @@ import { isStoreError } from '../store/errors';
 import { StateChangedError } from '../store/state-store';
 import { ownCall, type GroupsContext } from './context';
 import type { CurrentGroup } from './group-record';
-import type { Held, LaneOwner } from './lane-owner';
+import { Held, type LaneOwner } from './lane-owner';
 import type { Member } from './member';
+import type { Offer } from './offer';
 import type { ParkedIndex } from './parked-index';
 import { encodeParked, keptReason, parkedKey } from './parked-record';
 import { Replays } from './replays';
-import { bytesOf, eventAt, unitBefore, versionAt, versionsOf, type Offer, type Unit } from './unit';
+import { bytesOf, eventAt, unitBefore, versionAt, versionsOf, type Unit } from './unit';
 
 /** An event of a delivery, by its index, that is to be parked. */
 interface ToPark {
@@ -87,40 +88,24 @@ export class Deliveries {
   }
 
   private next(member: Member, owner: LaneOwner, dueMs: number): Held | undefined {
-    const replay = this.replays.next(owner);
-    if (replay !== undefined) {
-      const offer = { unit: replay.unit, attempt: replay.parked.attempts + 1, redelivered: true };
-      return this.hold(member, { owner, offer, replay, dueMs });
-    }
-    const offer = owner.lane.next();
+    const offer = this.replayed(owner) ?? this.offered(owner);
     if (offer === undefined) return undefined;
-    const isParked = this.parked.count > 0 && this.parked.of(offer.unit.stream) !== undefined;
-    const deliverable = isParked ? this.unparked(owner, offer) : offer;
-    if (deliverable === undefined) return undefined;
-    return this.hold(member, { owner, offer: deliverable, replay: undefined, dueMs });
+    this.count++;
+    if (offer.redelivered) this.redeliveries++;
+    return member.hold(new Held(member.nextId(), owner, offer, dueMs));
   }
 
-  private hold(
-    member: Member,
-    { owner, offer, replay, dueMs }: Pick<Held, 'owner' | 'replay' | 'dueMs'> & { readonly offer: Offer },
-  ): Held {
-    const { unit, attempt, redelivered } = offer;
-    this.count++;
-    if (redelivered) this.redeliveries++;
-    return member.hold({
-      id: member.nextId(),
-      lane: owner.number,
-      stream: unit.stream,
-      events: unit,
-      eventCount: unit.eventCount,
-      attempt,
-      redelivered,
-      replayed: replay !== undefined,
-      owner,
-      unit,
-      replay,
-      dueMs,
-    });
+  private replayed(owner: LaneOwner): Offer | undefined {
+    const replay = this.replays.next(owner);
+    if (replay === undefined) return undefined;
+    const attempt = replay.parked.attempts + 1;
+    return { unit: replay.unit, attempt, redelivered: true, queue: undefined, replay };
+  }
+
+  private offered(owner: LaneOwner): Offer | undefined {
+    const offer = owner.lane.next();
+    if (offer === undefined || this.parked.count === 0) return offer;
+    return this.parked.of(offer.unit.stream) === undefined ? offer : this.unparked(owner, offer);
   }
 
   /** What may be delivered of a unit whose stream has parked events; undefined: nothing now. */
@@ -150,11 +135,11 @@ export class Deliveries {
   }
 
   acknowledge(held: readonly Held[]): void {
-    for (const { owner, unit, replay } of held) {
+    for (const { owner, offer } of held) {
       if (owner.isLost) continue;
       this.outcomes.acknowledged++;
-      if (replay !== undefined) this.replays.settle(owner, replay, undefined);
-      else owner.lane.settleThrough(unit.stream, unit.lastVersion);
+      if (offer.replay !== undefined) this.replays.settle(owner, offer.replay, undefined);
+      else owner.lane.settleOffer(offer);
     }
   }
 

@@ -1,24 +1,64 @@
 import { eventId, spanAt } from '../protobuf/commit-record';
-import type { Delivery, GroupName, MemberUpdate } from '../store/consumer-groups';
+import type { Delivery, EventBytes, GroupName, MemberUpdate } from '../store/consumer-groups';
 import { StoreUnavailableError } from '../store/errors';
 import { StateChangedError, type StateRecord } from '../store/state-store';
+import type { StreamName } from '../store/values';
 import { ownCall, type GroupsContext } from './context';
 import type { Lane } from './lane';
 import type { Mark } from './lane-progress';
 import { decodeLane, encodeLaneWithin, laneKey, type StoredLane } from './lane-record';
+import type { Offer } from './offer';
 import type { Replay } from './replay';
 import type { Unit } from './unit';
 import { isStillOf } from './record-fields';
 import { groupKey, type StoredGroup } from './group-record';
 
-/** A delivery that a member has not settled. */
-export interface Held extends Delivery {
-  readonly owner: LaneOwner;
-  readonly unit: Unit;
+/** A delivery that a member has not settled. There is one for each event, so it keeps nothing twice. */
+export class Held implements Delivery {
+  /** `dueMs`: when it counts as failed, in milliseconds of `performance.now()`. */
+  constructor(
+    readonly id: number,
+    readonly owner: LaneOwner,
+    readonly offer: Offer,
+    public dueMs: number,
+  ) {}
+
+  get unit(): Unit {
+    return this.offer.unit;
+  }
+
   /** undefined: it does not come from the list of parked events. */
-  readonly replay: Replay | undefined;
-  /** When it counts as failed, in milliseconds of `performance.now()`. */
-  dueMs: number;
+  get replay(): Replay | undefined {
+    return this.offer.replay;
+  }
+
+  get lane(): number {
+    return this.owner.number;
+  }
+
+  get stream(): StreamName {
+    return this.offer.unit.stream;
+  }
+
+  get events(): EventBytes {
+    return this.offer.unit;
+  }
+
+  get eventCount(): number {
+    return this.offer.unit.eventCount;
+  }
+
+  get attempt(): number {
+    return this.offer.attempt;
+  }
+
+  get redelivered(): boolean {
+    return this.offer.redelivered;
+  }
+
+  get replayed(): boolean {
+    return this.offer.replay !== undefined;
+  }
 }
 
 /** A member that has lanes. */

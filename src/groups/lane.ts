@@ -1,5 +1,6 @@
 import { DueQueue } from '../collections/due-queue';
 import type { StreamName, UnixNanos } from '../store/values';
+import type { Offer } from './offer';
 import { ReadyStreams } from './ready-streams';
 import {
   floorOf,
@@ -10,7 +11,7 @@ import {
   type LaneProgress,
 } from './lane-progress';
 import { StreamQueue, untriedQueue, type Hole } from './stream-queue';
-import { bytesOf, type Missing, type Offer, type Unit } from './unit';
+import { bytesOf, type Missing, type Unit } from './unit';
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
@@ -125,12 +126,19 @@ export class Lane {
     queue.wasTried = true;
     this.offeredTo = Math.max(this.offeredTo, unit.position);
     this.busyCount++;
-    return { unit, attempt: queue.attempts + 1, redelivered };
+    return { unit, attempt: queue.attempts + 1, redelivered, queue, replay: undefined };
   }
 
   /** The unit that is busy on its stream is settled. */
   settle(stream: StreamName): void {
     this.settleUnit(this.busy(stream));
+  }
+
+  /** What was offered is settled; it is busy on its stream. */
+  settleOffer({ queue, unit }: Offer): void {
+    // Without a look for the stream: this is done for each event.
+    if (queue?.state === 'busy' && queue.first === unit) this.settleUnit(queue);
+    else this.settleThrough(unit.stream, unit.lastVersion);
   }
 
   private settleUnit(queue: StreamQueue): void {

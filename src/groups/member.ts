@@ -6,6 +6,7 @@ import type {
   GroupSettings,
   Membership,
   MemberUpdate,
+  SaidId,
 } from '../store/consumer-groups';
 import { GroupError } from '../store/group-errors';
 import type { Position } from '../store/values';
@@ -77,18 +78,18 @@ export class Member implements Membership, LaneHolder {
     return [...active.slice(this.turn), ...active.slice(0, this.turn)];
   }
 
-  nextId(): bigint {
-    return BigInt(++this.lastId);
+  nextId(): number {
+    return ++this.lastId;
   }
 
   /** Takes note of what is about to be delivered. */
   hold(delivery: Held): Held {
-    this.held.set(this.lastId, delivery);
+    this.held.set(delivery.id, delivery);
     return delivery;
   }
 
   /** What there is room for then is delivered at the end of this turn of the event loop, together. */
-  ack(deliveries: readonly bigint[]): void {
+  ack(deliveries: readonly SaidId[]): void {
     this.host.checkLease(this);
     const found: Held[] = [];
     for (const id of deliveries) {
@@ -103,7 +104,7 @@ export class Member implements Membership, LaneHolder {
     this.host.acknowledge(found);
   }
 
-  fail(delivery: bigint, handled: number, failed: Failed): void {
+  fail(delivery: SaidId, handled: number, failed: Failed): void {
     this.host.checkLease(this);
     const held = this.held.get(Number(delivery));
     const count = held?.unit.eventCount ?? 0;
@@ -117,7 +118,7 @@ export class Member implements Membership, LaneHolder {
     this.wake();
   }
 
-  extend(deliveries: readonly bigint[]): void {
+  extend(deliveries: readonly SaidId[]): void {
     this.host.checkLease(this);
     const nowMs = performance.now();
     for (const id of deliveries) {
@@ -172,13 +173,13 @@ export class Member implements Membership, LaneHolder {
   /** Gives up what it has of a lane. */
   drop(owner: LaneOwner): readonly Held[] {
     const dropped = [...this.held.values()].filter((held) => held.owner === owner);
-    for (const { id } of dropped) this.held.delete(Number(id));
+    for (const { id } of dropped) this.held.delete(id);
     if (this.held.size === 0) this.quiet.reset();
     return dropped;
   }
 
   /** The delivery that it has, which it then has no more; otherwise it learns that it does not have it. */
-  private take(id: bigint): Held | undefined {
+  private take(id: SaidId): Held | undefined {
     const key = Number(id);
     const held = this.held.get(key);
     if (held === undefined || held.owner.isLost) {
@@ -197,9 +198,9 @@ export class Member implements Membership, LaneHolder {
     if (this.held.size > 0) this.quiet.goOn(performance.now());
   }
 
-  private refuse(delivery: bigint, error: Error): void {
+  private refuse(delivery: SaidId, error: Error): void {
     this.refusedWaiting++;
-    this.notices.push({ kind: 'refused', delivery, error });
+    this.notices.push({ kind: 'refused', delivery: BigInt(delivery), error });
   }
 
   private nextUpdate(): MemberUpdate | undefined {

@@ -145,7 +145,7 @@ export class Memberships {
     const reason = `the member ${member.member} took longer than ${ackTimeoutMs.toString()} ms`;
     for (const held of member.held.values()) {
       if (held.dueMs > nowMs) break;
-      member.held.delete(Number(held.id));
+      member.held.delete(held.id);
       this.host.deliveries.fail(held, 0, { kind: 'retry', delayMs: undefined, reason }, true);
       this.host.onChange();
     }

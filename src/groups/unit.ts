@@ -31,13 +31,6 @@ export interface Missing {
   readonly upTo: number;
 }
 
-/** A unit to deliver. */
-export interface Offer {
-  readonly unit: Unit;
-  readonly attempt: number;
-  readonly redelivered: boolean;
-}
-
 export function bytesOf({ start, end }: Unit): number {
   return end - start;
 }

@@ -43,7 +43,7 @@ function encode(
 }
 
 function contentBytes({ events, id, lane, attempt, redelivered, replayed }: Delivery): number {
-  const numbers = 3 + varintBytes(Number(id)) + varintBytes(lane) + varintBytes(attempt);
+  const numbers = 3 + varintBytes(id) + varintBytes(lane) + varintBytes(attempt);
   return events.end - events.start + numbers + (redelivered ? 2 : 0) + (replayed ? 2 : 0);
 }
 
@@ -55,7 +55,7 @@ function write(message: Buffer, from: number, delivery: Delivery, content: numbe
   let at = writeVarint(message, from + 1, content);
   // `subarray` of a Buffer takes several times as long.
   message.set(new Uint8Array(block.buffer, block.byteOffset + start, end - start), at);
-  at = writeNumber(message, at + end - start, tag.id, Number(id));
+  at = writeNumber(message, at + end - start, tag.id, id);
   at = writeNumber(message, at, tag.lane, lane);
   at = writeNumber(message, at, tag.attempt, attempt);
   if (redelivered) at = writeNumber(message, at, tag.redelivered, 1);

@@ -5,6 +5,7 @@ import type { JoinCommand, Membership } from '../store/consumer-groups';
 import { CancelledError, InvalidRequestError } from '../store/errors';
 import type { Session } from './calls';
 import { decodeRequest } from './decode';
+import { plainAck } from './plain-ack';
 
 /** Refusals that may wait for a member: what it says comes no faster than it takes them. */
 const refusedMax = 256;
@@ -86,15 +87,14 @@ export class MemberRequests {
     if (this.isOver) return;
     const { session, limits } = this;
     try {
-      const request = decodeRequest(ConsumeRequest, bytes, session.caller.path, limits);
       if (this.joined) {
-        const says = parseMemberRequest(request, limits);
+        const says = this.read(bytes);
         if (says.kind === 'leave') this.hasLeft = true;
         this.waiting.push({ says, bytes: bytes.length, done: 0 });
         this.proceed();
         return;
       }
-      this.onJoin(parseJoin(request, limits));
+      this.onJoin(parseJoin(decodeRequest(ConsumeRequest, bytes, session.caller.path, limits), limits));
       this.joined = true;
       session.requests.done(bytes.length);
       session.requests.pause();
@@ -111,6 +111,13 @@ export class MemberRequests {
         : new InvalidRequestError([{ field: 'join', description: 'is required in the first request' }]),
     );
   };
+
+  private read(bytes: Buffer): MemberSays {
+    const { session, limits } = this;
+    const deliveries = plainAck(bytes, limits.memberInFlightMax);
+    if (deliveries !== undefined) return { kind: 'ack', deliveries };
+    return parseMemberRequest(decodeRequest(ConsumeRequest, bytes, session.caller.path, limits), limits);
+  }
 
   /** Whether the request is done. */
   private carryOut(request: Waiting, membership: Membership): boolean {

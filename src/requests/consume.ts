@@ -7,15 +7,15 @@ import type {
   Skip,
 } from '../../generated/sluice/v1/consumer_group_service';
 import type { Limits } from '../limits';
-import type { Failed, JoinCommand } from '../store/consumer-groups';
+import type { Failed, JoinCommand, SaidId } from '../store/consumer-groups';
 import { InvalidRequestError } from '../store/errors';
 import { countWithin, duration, groupName } from './field-checks';
 import { excess, Findings } from './findings';
 
 /** What a member says after it has joined. */
 export type MemberSays =
-  | { readonly kind: 'ack' | 'extend'; readonly deliveries: readonly bigint[] }
-  | { readonly kind: 'fail'; readonly delivery: bigint; readonly handled: number; readonly failed: Failed }
+  | { readonly kind: 'ack' | 'extend'; readonly deliveries: readonly SaidId[] }
+  | { readonly kind: 'fail'; readonly delivery: SaidId; readonly handled: number; readonly failed: Failed }
   | { readonly kind: 'leave' };
 
 const inFlightDefault = 64;

@@ -113,7 +113,7 @@ export interface EventBytes {
 /** Events of one stream that follow one another there, of the same commit, as far as the group selects them. */
 export interface Delivery {
   /** Names it within its membership: from 1. */
-  readonly id: bigint;
+  readonly id: number;
   readonly lane: number;
   readonly stream: StreamName;
   readonly events: EventBytes;
@@ -123,6 +123,9 @@ export interface Delivery {
   readonly redelivered: boolean;
   readonly replayed: boolean;
 }
+
+/** What a member says is the id of a delivery: any uint64, of which a number has only those that it has exactly. */
+export type SaidId = number | bigint;
 
 export type MemberUpdate =
   | { readonly kind: 'deliveries'; readonly deliveries: readonly Delivery[] }
@@ -157,9 +160,9 @@ export interface Membership {
    * settled is stored. Throws a StoreError or a GroupError if the membership ends otherwise; leaving the loop ends it too.
    */
   readonly updates: AsyncIterable<MemberUpdate>;
-  ack(deliveries: readonly bigint[]): void;
-  fail(delivery: bigint, handled: number, failed: Failed): void;
-  extend(deliveries: readonly bigint[]): void;
+  ack(deliveries: readonly SaidId[]): void;
+  fail(delivery: SaidId, handled: number, failed: Failed): void;
+  extend(deliveries: readonly SaidId[]): void;
   leave(): void;
 }
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { Lane, type LaneBounds } from '../../src/groups/lane';
 import type { LaneProgress } from '../../src/groups/lane-progress';
 import { decodeLane, encodeLane } from '../../src/groups/lane-record';
-import type { Offer, Unit } from '../../src/groups/unit';
+import type { Offer } from '../../src/groups/offer';
+import type { Unit } from '../../src/groups/unit';
 import type { StreamName } from '../../src/store/values';
 
 const bounds: LaneBounds = { streamsMax: 6, bytesMax: 2_000 };

@@ -174,7 +174,7 @@ test('a member joins, gets deliveries and notices, settles and leaves', async ()
     joined: { member: 'made', store_id: 'the-store', settings: { patterns: ['order.>'], lanes: 32 } },
   });
   fake.give({ kind: 'assigned', lanes: [3, 300] });
-  const second = { id: 2n ** 40n, lane: 200, attempt: 300, redelivered: true, replayed: true };
+  const second = { id: 2 ** 40, lane: 200, attempt: 300, redelivered: true, replayed: true };
   fake.give({
     kind: 'deliveries',
     deliveries: [fakeDelivery(1, runOf(5, 7)), fakeDelivery(2, runOf(0), second)],

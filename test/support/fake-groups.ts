@@ -9,6 +9,7 @@ import type {
   JoinCommand,
   Membership,
   MemberUpdate,
+  SaidId,
   ParkedEvent,
 } from '../../src/store/consumer-groups';
 import { CancelledError } from '../../src/store/errors';
@@ -133,21 +134,22 @@ export class FakeMember implements Membership {
   }
 
   give(update: MemberUpdate): void {
-    if (update.kind === 'deliveries') for (const { id } of update.deliveries) this.held.add(id);
+    if (update.kind === 'deliveries') for (const { id } of update.deliveries) this.held.add(BigInt(id));
     this.waiting.push(update);
     this.wake();
   }
 
-  ack(deliveries: readonly bigint[]): void {
-    for (const id of deliveries) if (this.settles(id)) this.said.push(id);
+  ack(deliveries: readonly SaidId[]): void {
+    for (const id of deliveries) if (this.settles(BigInt(id))) this.said.push(BigInt(id));
   }
 
-  fail(delivery: bigint, handled: number, failed: Failed): void {
+  fail(said: SaidId, handled: number, failed: Failed): void {
+    const delivery = BigInt(said);
     if (this.settles(delivery)) this.said.push([delivery, handled, failed]);
   }
 
-  extend(deliveries: readonly bigint[]): void {
-    this.extended.push(...deliveries);
+  extend(deliveries: readonly SaidId[]): void {
+    this.extended.push(...deliveries.map(BigInt));
   }
 
   leave(): void {
@@ -188,7 +190,7 @@ export class FakeMember implements Membership {
 /** A delivery of these encoded events. */
 export function fakeDelivery(id: number, run: EventRun, more: Partial<Delivery> = {}): Delivery {
   return {
-    id: BigInt(id),
+    id,
     lane: 3,
     stream: 'order.1' as StreamName,
     // As of a real one, its bytes are a part of a block.
