@@ -9,7 +9,7 @@ import { factsOf } from './group-facts';
 import { readGroup } from './group-admin';
 import { GroupRunner } from './group-runner';
 import type { StoredGroup } from './group-record';
-import type { LaneBounds } from './lane';
+import type { LaneBounds } from './lane-progress';
 import { Member } from './member';
 import { checkRoom, MemberLease } from './member-lease';
 import { memberPrefix } from './member-record';

@@ -4,7 +4,7 @@ import { StateChangedError, type StateRecord } from '../store/state-store';
 import { assign } from './assignment';
 import { ownCall, type GroupsContext } from './context';
 import type { StoredGroup } from './group-record';
-import type { LaneBounds } from './lane';
+import type { LaneBounds } from './lane-progress';
 import { byMember, type Held, type LaneHolder, type LaneOwner } from './lane-owner';
 import { decodeLane, encodeLaneWithin, laneKey, type StoredLane } from './lane-record';
 import { decodeMember, memberPrefix } from './member-record';

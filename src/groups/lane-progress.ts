@@ -17,6 +17,12 @@ export interface LaneProgress {
   readonly triedTo: number;
 }
 
+/** The most that a lane has in memory. */
+export interface LaneBounds {
+  streamsMax: number;
+  bytesMax: number;
+}
+
 /** Where a lane is. */
 interface LaneCursors {
   /** It has read everything up to here. */

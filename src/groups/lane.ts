@@ -8,6 +8,7 @@ import {
   oldestTimeOf,
   progressOf,
   waitingCount,
+  type LaneBounds,
   type LaneProgress,
 } from './lane-progress';
 import { StreamQueue, untriedQueue, type Hole } from './stream-queue';
@@ -15,12 +16,6 @@ import { bytesOf, type Missing, type Unit } from './unit';
 
 /** Units in memory for one stream: the rest of a long queue is read when it is needed. */
 const streamUnitsMax = 64;
-
-/** The most that a lane has in memory. */
-export interface LaneBounds {
-  streamsMax: number;
-  bytesMax: number;
-}
 
 /**
  * What one lane has read and not settled: which units may be delivered, and what follows from their outcomes. No I/O and no timers:
@@ -129,14 +124,8 @@ export class Lane {
     return { unit, attempt: queue.attempts + 1, redelivered, queue, replay: undefined };
   }
 
-  /** The unit that is busy on its stream is settled. */
-  settle(stream: StreamName): void {
-    this.settleUnit(this.busy(stream));
-  }
-
   /** What was offered is settled; it is busy on its stream. */
   settleOffer({ queue, unit }: Offer): void {
-    // Without a look for the stream: this is done for each event.
     if (queue?.state === 'busy' && queue.first === unit) this.settleUnit(queue);
     else this.settleThrough(unit.stream, unit.lastVersion);
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { Lane, type LaneBounds } from '../../src/groups/lane';
-import type { LaneProgress } from '../../src/groups/lane-progress';
+import { Lane } from '../../src/groups/lane';
+import type { LaneBounds, LaneProgress } from '../../src/groups/lane-progress';
 import { decodeLane, encodeLane } from '../../src/groups/lane-record';
 import type { Offer } from '../../src/groups/offer';
 import type { Unit } from '../../src/groups/unit';
@@ -269,7 +269,7 @@ test('a stream that fails holds up nothing else, and little of it is in memory',
   for (let turn = 0; turn < 200; turn++) {
     const offer = lane.next();
     if (offer?.unit.stream === bad) lane.retry(bad, Infinity);
-    else if (offer !== undefined) lane.settle(offer.unit.stream);
+    else if (offer !== undefined) lane.settleOffer(offer);
     const missing = lane.nextUnread();
     if (missing === undefined) continue;
     const units = model.log.filter(
@@ -303,7 +303,7 @@ test('there is room in a lane that was full as long as fewer streams wait for re
   expect(lane.hasRoom()).toBe(false);
   for (let offer = lane.next(); offer !== undefined; offer = lane.next())
     if (offer.unit.position <= 7) lane.retry(offer.unit.stream, 1e9);
-    else lane.settle(offer.unit.stream);
+    else lane.settleOffer(offer);
   expect(lane.isFull()).toBe(false);
   expect(lane.hasRoom()).toBe(true);
 });

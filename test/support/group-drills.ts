@@ -257,7 +257,7 @@ const drills: Readonly<Record<DrillKind, (field: Field) => Promise<void>>> = {
   },
 };
 
-/** Waits until so many events are parked, as long as their number changes. To count them takes a while. */
+/** Waits until this number of events is parked, as long as it changes. To count them takes a while. */
 async function untilParked({ admin }: Field, count: number): Promise<void> {
   let [before, movedMs] = [-1, performance.now()];
   for (;;) {

@@ -4,7 +4,12 @@ import { StoreUnavailableError } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
 import { overlap } from '../../store/patterns';
 import type { StateFacts } from '../../store/store-facts';
-import { StateChangedError, type StateStore, type StateView } from '../../store/state-store';
+import {
+  StateChangedError,
+  type StateRecord,
+  type StateStore,
+  type StateView,
+} from '../../store/state-store';
 import { byDeadline } from '../nats/coalesce';
 import { RequestTimeoutError, toStoreError } from '../nats/errors';
 import type { NatsPool } from '../nats/pool';
@@ -70,10 +75,7 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
     get valueBytesMax() {
       return valueBytesMax(access);
     },
-    async get(key, call) {
-      const message = await translated(newestMessage(access, key, call));
-      return message && recordIn(access, message);
-    },
+    get: (key, call) => translated(readRecord(access, key, call)),
     keys: (pattern, call) => translated(listKeys(access, pattern, call)),
     scan: (pattern, visit, call) => translated(scanRecords(access, pattern, visit, call)),
     list: (prefix, call) => translated(listRecords(access, prefix, call)),
@@ -108,6 +110,15 @@ export function createState({ stream: log, sync, ...options }: StateOptions): Je
       throw toStoreError(error instanceof RequestTimeoutError ? (view.obstacle ?? error) : error);
     }
   }
+}
+
+async function readRecord(
+  access: StateAccess,
+  key: string,
+  call: CallContext,
+): Promise<StateRecord | undefined> {
+  const message = await newestMessage(access, key, call);
+  return message && recordIn(access, message);
 }
 
 /** How long ago the oldest view was last compared; undefined: no view is open. */
