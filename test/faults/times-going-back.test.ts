@@ -1,5 +1,6 @@
 import {
   Direction,
+  type AppendResponse,
   type GetVersionResponse,
   type SubscribeResponse,
 } from '../../generated/sluice/v1/event_store_service';
@@ -8,6 +9,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway, type TestGateway } from '../support/gateway';
 import { changeTimes } from '../support/log-blocks';
 import { startNats, type TestNats } from '../support/nats-server';
+import { failureOf } from '../support/rpc-failure';
 
 /**
  * The times of commits come from the clock of the leader of the log, and a clock may be set back: whether a commit is in a range
@@ -100,4 +102,26 @@ test.each(bounds)('a subscription from %d', async (seconds) => {
     if (notice?.$case === 'caughtUp') break;
   }
   expect(ids).toEqual(idsOf(expected));
+});
+
+test('a condition goes by positions, whatever the times, and the clock is behind the log now', async () => {
+  const { client } = gateway;
+  const append = (afterPosition: bigint): Promise<AppendResponse> =>
+    client.append({
+      stream: streams[0],
+      events: newEvents(1),
+      condition: { query: { items: [{ eventTypes: ['Happened'] }] }, afterPosition },
+    });
+  const end = stored.at(-1)?.position ?? 0n;
+  for (let after = 0n; after < end; after += 7n) {
+    const failure = await failureOf(append(after));
+    expect(failure.detail('sluice.v1.AppendConditionFailed')?.position).toBe(after + 1n);
+  }
+  const { position } = await append(end);
+  expect(position).toBe(end + 1n);
+  const { commitTime } = await client.getVersion({ stream: streams[0] });
+  expect(commitTime?.seconds).toBeLessThan(BigInt(startSeconds));
+  expect((await failureOf(append(end))).detail('sluice.v1.AppendConditionFailed')).toMatchObject({
+    position,
+  });
 });
