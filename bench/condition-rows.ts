@@ -4,6 +4,8 @@ import { inWords } from './run';
 const prefix = 'bench-item';
 /** Of each item, of which a tenth has the common tag as well. */
 const itemEvents = 100;
+/** Appends on conditions beside others, at which the processor has enough left for both. */
+const besideRate = 100;
 
 /** Stores the log with tags. */
 export function taggedLog(events: number): Job {
@@ -21,7 +23,7 @@ export function conditionRows({ taggedEvents, quick }: Pick<PeerSettings, 'tagge
   const decide = (
     kind: Job['kind'],
     name: string,
-    load: Pick<Job, 'callers' | 'callsEach' | 'beside'>,
+    load: Pick<Job, 'callers' | 'callsEach' | 'beside' | 'besideKind' | 'rate'>,
   ): Pick<Row, 'unit' | 'job' | 'isTagged'> => ({
     unit: '/s',
     job: { kind, prefix: `bench-${name}`, ...load },
@@ -53,6 +55,14 @@ export function conditionRows({ taggedEvents, quick }: Pick<PeerSettings, 'tagge
       ...decide('hot', 'hot', { callers: 16, callsEach: calls(25) }),
     },
     { what: 'append without a condition, 64 callers', ...decide('plain', 'plain', many) },
+    {
+      what: `append without a condition, 64 callers, beside ${besideRate} appends/s on conditions`,
+      ...decide('plain', 'paced', { ...many, beside: 16, rate: besideRate }),
+    },
+    {
+      what: 'append without a condition, 64 callers, beside 16 more such callers',
+      ...decide('plain', 'more', { ...many, beside: 16, besideKind: 'plain' }),
+    },
     {
       what: 'append without a condition, 64 callers, beside 16 callers on conditions',
       ...decide('plain', 'beside', { ...many, beside: 16 }),

@@ -36,6 +36,7 @@ export interface Job {
   readonly callsEach?: number;
   readonly firstCall?: number;
   readonly beside?: number;
+  readonly besideKind?: 'plain';
 }
 
 export interface PeerSettings {

@@ -17,12 +17,14 @@ export interface QueriedEvent {
   readonly tags: readonly string[];
 }
 
-/** The first item that an event matches, by its index; undefined: it matches none. */
-export function matchedItem({ items }: EventQuery, { type, tags }: QueriedEvent): number | undefined {
-  const index = items.findIndex(
-    (item) =>
-      (item.eventTypes.size === 0 || item.eventTypes.has(type)) &&
-      item.tags.every((tag) => tags.includes(tag)),
-  );
-  return index < 0 ? undefined : index;
+/** The first item that an event matches, by its index; undefined: it matches none. Loops, since each event of a read may come here. */
+export function matchedItem({ items }: EventQuery, event: QueriedEvent): number | undefined {
+  for (let at = 0; at < items.length; at++) if (isMatch(items[at] as QueryItem, event)) return at;
+  return undefined;
+}
+
+function isMatch({ eventTypes, tags }: QueryItem, event: QueriedEvent): boolean {
+  if (eventTypes.size > 0 && !eventTypes.has(event.type)) return false;
+  for (const tag of tags) if (!event.tags.includes(tag)) return false;
+  return true;
 }

@@ -2,7 +2,7 @@ import { threeServers } from '../acceptance/environment';
 import { chainedMessages } from '../support/chained-messages';
 import { soak, soakServer } from '../support/soak';
 
-const seconds = Number(process.env['TEST_SECONDS'] ?? 10);
+const seconds = Number(process.env['TEST_SECONDS'] ?? 30);
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
 test('each conditional append through two gateways of three servers follows what its writer had seen, whatever is killed or halts', async () => {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { singleServer, threeServers } from '../acceptance/environment';
 import { backedUpBulkSoak, bulkSoak, guardedBulkSoak } from '../support/bulk-soak';
+import { conditionalBulkSoak } from '../support/conditional-bulk-soak';
 import { controlledBulkSoak } from '../support/controlled-bulk-soak';
 import { greedySoak } from '../support/greedy';
 import { drillKinds, groupDrill, replayedMax } from '../support/group-drills';
@@ -12,7 +13,7 @@ import { SoakAccess } from '../support/soak-access';
 import { prepareTools, removeTools } from '../support/tools';
 
 const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [--operator] [--auth | --conditional]
-       npm run soak -- --bulk N [--auth | --backup | --controls]
+       npm run soak -- --bulk N [--auth | --backup | --controls | --conditional]
        npm run soak -- --groups N [--seed S] [--servers 1|3] [--only DRILL]
        npm run soak -- --greedy SECONDS [--only WORDS]
        npm run soak -- --subscribers SECONDS
@@ -25,7 +26,7 @@ const help = `Usage: npm run soak -- [--minutes N] [--seed S] [--servers 1|3] [-
   --auth        with access control, which changes meanwhile: auth files, tokens and keys; other callers try what they may not; the audit
                 logs must have each append. Gateways are stopped instead of killed, since one that is killed may lose lines
   --conditional the appends have conditions over all streams, on hot and cold tags: each event that is stored must follow what its writer
-                had seen of its tags
+                had seen of its tags. With --bulk, N commits have tags, and then appends have conditions over all of them
   --bulk N      writes N commits by sessions as fast as they go through one gateway, looks for all of their correlation ids
                 through another one, sends all of them again there, and starts a third gateway, which fills its replica
   --backup      backs the store up while half of them have yet to be written, restores it elsewhere, verifies it, and sends all of them
@@ -117,9 +118,13 @@ function parseSettings(args: readonly string[]): Settings | undefined {
     if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number`);
     return Number(text);
   };
-  const kinds = [values.auth, values.backup, values.controls].filter((isGiven) => isGiven === true).length;
+  const kinds = [values.auth, values.backup, values.controls, values.conditional].filter(
+    (isGiven) => isGiven === true,
+  ).length;
   if ((values.backup ?? values.controls) === true && (values.bulk === undefined || kinds > 1))
-    throw new UsageError('--backup and --controls are for --bulk, one of them, and without --auth');
+    throw new UsageError(
+      '--backup and --controls are for --bulk, one of them, and without --auth or --conditional',
+    );
   if (values.conditional === true && values.auth === true)
     throw new UsageError('--conditional is without --auth');
   const { servers = '1,3' } = values;
@@ -191,8 +196,9 @@ async function runBulk(commits: number, settings: Settings): Promise<void> {
   if (faults.length > 0) throw new BulkError(faults.slice(0, faultsShown).join('\n'));
 }
 
-function bulkOf({ isGuarded, isBackedUp, isControlled }: Settings): typeof bulkSoak {
+function bulkOf({ isGuarded, isBackedUp, isControlled, isConditional }: Settings): typeof bulkSoak {
   if (isGuarded) return guardedBulkSoak;
+  if (isConditional) return conditionalBulkSoak;
   if (isBackedUp) return backedUpBulkSoak;
   return isControlled ? controlledBulkSoak : bulkSoak;
 }

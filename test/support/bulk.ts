@@ -39,6 +39,8 @@ export class BulkLoad {
     readonly commits: number,
     private readonly streams = 64,
     private readonly tokens?: BulkTokens,
+    /** Whether each commit has its correlation id as a tag, too. */
+    private readonly isTagged = false,
   ) {
     this.ids = Math.ceil(commits / eventsPerId);
   }
@@ -85,7 +87,9 @@ export class BulkLoad {
     const writers = this.writers().map((token) => new BulkWriter(address, token));
     for (let number = 0; number < this.commits; number += every) {
       const commitId = (this.commitIds[number] ??= uuidV7());
-      const event = { type: 'Loaded', correlationId: this.idOf(number), data: number.toString() };
+      const correlationId = this.idOf(number);
+      const tags = this.isTagged ? [correlationId] : [];
+      const event = { type: 'Loaded', correlationId, data: number.toString(), tags };
       const writer = writers[number % writers.length] as BulkWriter;
       await writer.ready();
       results.push(writer.append(`bulk.${number % this.streams}`, event, commitId));
@@ -106,7 +110,15 @@ export class BulkLoad {
     return connectAs(address, this.tokens?.reader);
   }
 
-  private idOf(number: number): string {
+  /** Where the commits are that have the correlation id of this number, in order. */
+  positionsOf(id: number): bigint[] {
+    const found: bigint[] = [];
+    for (let number = id; number < this.commits; number += this.ids) found.push(this.positions[number] ?? 0n);
+    return found.sort((one, other) => Number(one - other));
+  }
+
+  /** The correlation id of a commit. */
+  idOf(number: number): string {
     return `bulk-${number % this.ids}`;
   }
 }

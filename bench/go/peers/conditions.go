@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -33,15 +34,22 @@ func fillTags(peer peer, asked job) (*report, error) {
 }
 
 // decide appends, on conditions or not. Callers on conditions know the position of the last event with their tag, from their last
-// append or look; if they are refused, they look again. A call ends when its event is stored.
+// append or look; if they are refused, they look again. A call ends when its event is stored. Those beside go on until the others have
+// ended, all together at the rate, if there is one.
 func decide(peer peer, asked job) (*report, error) {
 	var ended atomic.Bool
 	var beside sync.WaitGroup
 	failures := make(chan error, asked.Callers+asked.Beside)
+	times := make([][]int64, asked.Callers)
+	started := time.Now()
 	for caller := range asked.Beside {
-		decider := newDecider(peer, job{Kind: "disjoint", Prefix: asked.Prefix + "-beside", FirstCall: asked.FirstCall}, caller)
+		kind := cmp.Or(asked.BesideKind, "disjoint")
+		decider := newDecider(peer, job{Kind: kind, Prefix: asked.Prefix + "-beside", FirstCall: asked.FirstCall}, caller)
 		beside.Go(func() {
-			for !ended.Load() {
+			for call := caller; !ended.Load(); call += asked.Beside {
+				if asked.Rate > 0 {
+					time.Sleep(time.Until(started.Add(time.Duration(call) * time.Second / time.Duration(asked.Rate))))
+				}
 				if err := decider.decide(); err != nil {
 					failures <- err
 					return
@@ -49,8 +57,6 @@ func decide(peer peer, asked job) (*report, error) {
 			}
 		})
 	}
-	times := make([][]int64, asked.Callers)
-	started := time.Now()
 	var running sync.WaitGroup
 	for caller := range asked.Callers {
 		decider := newDecider(peer, asked, caller)

@@ -59,10 +59,11 @@ type job struct {
 	FirstCall  int
 	// Of single streams that lie far from each other.
 	Stride int
-	// Appends per second.
+	// Appends per second; 0: as many as can be.
 	Rate int
-	// Callers that append on conditions meanwhile.
-	Beside int
+	// Callers that append meanwhile, and how: on conditions with tags of their own unless it says otherwise.
+	Beside     int
+	BesideKind string
 }
 
 type report struct {

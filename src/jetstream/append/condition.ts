@@ -3,7 +3,7 @@ import type { AppendCondition } from '../../store/append-condition';
 import type { CallContext } from '../../store/event-store';
 import type { LogView } from '../../store/log';
 import type { Sequence } from '../../store/values';
-import { sentHeader, type SentHeader } from '../nats/headers';
+import { sentHeader } from '../nats/headers';
 import type { OutgoingMessage } from '../nats/publish';
 import { conditionRoundsMax, type End, type Fence } from './fence';
 import type { Base, Event } from './next';
@@ -70,7 +70,7 @@ async function publishFenced(attempts: Attempts): Promise<Attempted> {
   try {
     for (let round = 1; ;) {
       if (performance.now() >= call.deadlineMs) return { kind: 'late' };
-      const sent = await fence.inTurn(call, () => sendFenced(attempts));
+      const sent = await fence.inTurn(() => sendFenced(attempts));
       if (sent === undefined) return { kind: 'conflict' };
       if (sent instanceof OwnAppend) {
         await sent.settled;
@@ -104,10 +104,15 @@ async function sendFenced({
   messages,
   send,
 }: Attempts): Promise<Sent | OwnAppend | undefined> {
-  await fence.hasRoom(messages.length > 1);
-  const end = await fence.known(call);
+  // Nearly always none of this has to be waited for, and a turn is short.
+  const isBatch = messages.length > 1;
+  for (let full = fence.full(isBatch); full !== undefined; full = fence.full(isBatch)) await full;
+  const behind = fence.catchUp(call);
+  if (behind !== undefined) await behind;
+  const end = fence.known();
   if (condition.after > end.sequence) return undefined;
-  const match = await fence.match(condition, end, call);
+  const looking = fence.matchInView(condition, end, call);
+  const match = (looking === undefined ? undefined : await looking) ?? fence.matchInOwn(condition, end);
   if (match !== undefined) return match instanceof OwnAppend ? match : undefined;
   const fenced = asFenced(messages, end);
   const answer = send(fenced);
@@ -123,9 +128,8 @@ function isStillAt(base: Base, { parts }: Transaction, view: LogView): boolean {
 
 /** The messages, which are stored only if the log ends there (sequence 0: the log is empty). */
 function asFenced(messages: readonly OutgoingMessage[], { sequence, messageId }: End): OutgoingMessage[] {
-  const fence: Partial<Record<SentHeader, string>> = { [sentHeader.lastSequence]: sequence.toString() };
-  if (messageId !== undefined) fence[sentHeader.lastMessageId] = messageId;
-  return messages.map((message, index) =>
-    index === 0 ? { ...message, headers: { ...message.headers, ...fence } } : message,
-  );
+  const [{ subject, body, headers }, ...others] = messages as [OutgoingMessage, ...OutgoingMessage[]];
+  const fenced = { ...headers, [sentHeader.lastSequence]: sequence.toString() };
+  if (messageId !== undefined) fenced[sentHeader.lastMessageId] = messageId;
+  return [{ subject, body, headers: fenced }, ...others];
 }

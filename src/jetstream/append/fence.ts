@@ -62,37 +62,43 @@ export class Fence {
   }
 
   /** Runs one append after another, in the order in which they ask. */
-  async inTurn<T>(call: CallContext, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.counts.waiting++;
     try {
-      return await this.turns.with(1, call.signal, work);
+      return await this.turns.with(1, undefined, work);
     } finally {
       this.counts.waiting--;
     }
   }
 
-  /** Resolves when another append may be in flight; `alone`: when none is. */
-  async hasRoom(alone: boolean): Promise<void> {
-    for (;;) {
-      const inFlight = this.own.filter(({ isAnswered }) => !isAnswered);
-      const most = !alone && this.isOrdered && this.log.health.isUnclustered ? Math.floor(this.room) : 1;
-      if (inFlight.length < most || inFlight[0] === undefined) return;
-      await inFlight[0].settled;
+  /** Resolves when there may be room for another append in flight; undefined: there is. `alone`: none may be in flight. */
+  full(alone: boolean): Promise<void> | undefined {
+    const isPipelined = !alone && this.isOrdered && this.log.health.isUnclustered;
+    let left = isPipelined ? Math.floor(this.room) : 1;
+    let first: OwnAppend | undefined;
+    for (const append of this.own) {
+      if (append.isAnswered) continue;
+      first ??= append;
+      left--;
     }
+    return left > 0 ? undefined : first?.settled;
   }
 
-  /** Throws StoreErrors. */
-  async known(call: CallContext): Promise<End> {
+  /** Resolves when it is known where the log ends; undefined: it is. Rejects with StoreErrors. */
+  catchUp(call: CallContext): Promise<unknown> | undefined {
     const { view } = this;
-    if (!view.isReady || view.isDoubted) await view.catchUp(call);
-    const { applied } = view;
+    return view.isReady && !view.isDoubted ? undefined : view.catchUp(call);
+  }
+
+  known(): End {
+    const { applied } = this.view;
     if (applied >= this.end) {
       this.end = applied;
       this.own = [];
-    } else if (this.own.some(({ sequence }) => sequence <= applied)) {
+    } else if ((this.own[0]?.sequence ?? applied) <= applied) {
       this.own = this.own.filter(({ sequence }) => sequence > applied);
     }
-    return { sequence: this.end, own: [...this.own], messageId: this.predecessor() };
+    return { sequence: this.end, own: this.own, messageId: this.predecessor() };
   }
 
   /** The commit id of the last append, unless it is known to be there. */
@@ -101,16 +107,19 @@ export class Fence {
     return last === undefined || last.isStored ? undefined : last.transaction.commitId;
   }
 
-  /** The first event up to an end that a condition rules out; or the append in flight that decides whether there is one. */
-  async match(
+  /** The first event that a condition rules out, of those up to an end that the view has; undefined: the condition begins later. */
+  matchInView(
     { query, after }: AppendCondition,
-    { sequence: upTo, own }: End,
+    { sequence, own }: End,
     call: CallContext,
-  ): Promise<QueryMatch | OwnAppend | undefined> {
+  ): Promise<QueryMatch | undefined> | undefined {
     const { view } = this;
-    const inView = own[0] === undefined || view.applied > upTo ? upTo : view.applied;
-    const found = await view.firstMatch(query, { after, upTo: inView, stream: undefined }, call);
-    if (found !== undefined) return found;
+    const upTo = own[0] === undefined || view.applied > sequence ? sequence : view.applied;
+    return after >= upTo ? undefined : view.firstMatch(query, { after, upTo, stream: undefined }, call);
+  }
+
+  /** The same of those that only this gateway knows; an append in flight: that one decides whether there is such an event. */
+  matchInOwn({ query, after }: AppendCondition, { own }: End): QueryMatch | OwnAppend | undefined {
     for (const append of own) {
       const match = append.sequence > after ? append.match(query) : undefined;
       if (match !== undefined) return append.isStored ? match : append;

@@ -1,4 +1,4 @@
-import { eventId, eventTags, eventType } from '../../protobuf/commit-record';
+import { eventId, eventTags, eventType, type EventSpan } from '../../protobuf/commit-record';
 import type { QueryMatch } from '../../store/append-condition';
 import { matchedItem, type EventQuery, type QueriedEvent } from '../../store/event-query';
 import { position, type Sequence } from '../../store/values';
@@ -13,7 +13,7 @@ export class OwnAppend {
   isStored = false;
   /** Never rejects. */
   readonly settled: Promise<void>;
-  private events: readonly (QueriedEvent & { readonly id: string })[] | undefined;
+  private events: readonly SentEvent[] | undefined;
 
   constructor(
     readonly transaction: Transaction,
@@ -35,17 +35,28 @@ export class OwnAppend {
     this.events ??= eventsOf(this.transaction);
     for (const event of this.events) {
       const item = matchedItem(query, event);
-      if (item !== undefined) return { item, position: position(this.sequence), eventId: event.id };
+      if (item === undefined) continue;
+      const { bytes } = event;
+      return { item, position: position(this.sequence), eventId: eventId(bytes, spanOf(bytes)) };
     }
     return undefined;
   }
 }
 
-function eventsOf({ parts }: Transaction): (QueriedEvent & { readonly id: string })[] {
-  return parts
-    .flatMap(({ events }) => events)
-    .map(({ bytes }) => {
-      const span = { frame: 0, start: 0, end: bytes.length };
-      return { id: eventId(bytes, span), type: eventType(bytes, span), tags: eventTags(bytes, span) };
-    });
+interface SentEvent extends QueriedEvent {
+  readonly bytes: Uint8Array;
+}
+
+function eventsOf({ parts }: Transaction): SentEvent[] {
+  const sent: SentEvent[] = [];
+  for (const { events } of parts)
+    for (const { bytes } of events) {
+      const span = spanOf(bytes);
+      sent.push({ bytes, type: eventType(bytes, span), tags: eventTags(bytes, span) });
+    }
+  return sent;
+}
+
+function spanOf({ length }: Uint8Array): EventSpan {
+  return { frame: 0, start: 0, end: length };
 }
