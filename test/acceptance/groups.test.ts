@@ -75,6 +75,19 @@ test('test_group_one_member', async () => {
   expect(next.delivered).toEqual([]);
 });
 
+test('test_group_with_query', async () => {
+  const kinds = ['A x', 'B x', 'A', 'B y', 'C y z'].map((words) => words.split(' '));
+  const events = kinds.map(([type = '', ...tags]) => ({ type, tags }));
+  await create('query', { query: { items: [{ event_types: ['A'], tags: ['x'] }, { tags: ['y', 'z'] }] } });
+  await server.client.append({ stream: 'query.1', events });
+  using member = new GroupMember(address, { group: 'query' });
+  const delivered = (): number[] => member.delivered.flatMap(({ versions }) => versions);
+  await until(() => delivered().length >= 2);
+  await server.client.append({ stream: 'query.1', events });
+  await until(() => isSettled(wire, 'query'));
+  expect(delivered()).toEqual([1, 5, 6, 10]);
+});
+
 test('test_group_through_failures', () => groupThroughFailures(server, 100), 300_000);
 
 test('test_group_with_paused_gateway', () => groupWithPausedGateway(server), 120_000);
