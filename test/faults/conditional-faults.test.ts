@@ -4,7 +4,7 @@ import { newEvents } from '../support/attempts';
 import { startTestGateway, type LocalGateway } from '../support/gateway';
 import { metricsOf } from '../support/metrics-page';
 import { startNats, until, type TestNats } from '../support/nats-server';
-import { inOneProcess } from '../support/one-process';
+import { wholeOf } from '../support/one-process';
 import type { RpcClient } from '../support/rpc-client';
 import { failureOf, RpcFailure } from '../support/rpc-failure';
 import { copyStream } from '../support/stream-files';
@@ -61,7 +61,7 @@ test('an append that loses every round ends with CONDITION_CONTENDED, and is sto
   await using nats = await startNats();
   await using relay = await startTcpRelay(nats.port, 20);
   const flags = ['--http-listen=127.0.0.1:0', '--append-timeout-ms=60000'];
-  await using far = await startTestGateway([`nats://${relay.address}`], flags);
+  await using far = await startTestGateway([`nats://${relay.address}`], flags, { metricsAgeMaxMs: 0 });
   await using near = await startTestGateway([nats.url]);
   const attempts = async (end: string): Promise<number> =>
     (await metricsOf(far.http)).value('sluice_append_condition_attempts_total', { end }) ?? 0;
@@ -72,27 +72,27 @@ test('an append that loses every round ends with CONDITION_CONTENDED, and is sto
     }),
   );
   try {
-    const contended = take(far.client, 'seat');
-    // An append without a condition of the same gateway waits meanwhile, and is stored.
-    const plain = far.client.append(
-      { stream: 'plain.1', events: newEvents(1) },
-      { deadline: Date.now() + 60_000 },
-    );
-    const failure = await failureOf(contended);
+    const ends: string[] = [];
+    const contended = failureOf(take(far.client, 'seat')).finally(() => ends.push('contended'));
+    await until(async () => (await attempts('lost')) >= 4);
+    // Appends without a condition of the same gateway wait now, and then are stored.
+    const plain = { stream: 'plain.1', events: newEvents(1) };
+    const waiting = far.client.append(plain, { deadline: Date.now() + 60_000 });
+    expect(await waiting.finally(() => ends.push('plain'))).toMatchObject({ version: 1n });
+    expect(ends).toEqual(['contended', 'plain']);
+    const failure = await contended;
     expect(failure).toMatchObject({ code: status.ABORTED, reason: 'CONDITION_CONTENDED' });
     expect(failure.message).toContain('others have appended in each of 20 rounds; nothing was stored');
     expect(failure.detail('google.rpc.RetryInfo')?.retryDelay).toBeDefined();
-    expect(await plain).toMatchObject({ version: 1n });
   } finally {
     rest.abort();
     await busy;
   }
-  // A page of metrics may be a second old.
-  await until(async () => (await attempts('lost')) === 20);
+  expect(await attempts('lost')).toBe(20);
   expect(await taken(far.client)).toEqual([]);
   await take(far.client, 'seat');
   expect(await taken(far.client)).toEqual(['seat']);
-  await until(async () => (await attempts('decided')) === 1);
+  expect(await attempts('decided')).toBe(1);
 }, 120_000);
 
 describe('one server', () => {
@@ -102,7 +102,7 @@ describe('one server', () => {
   beforeAll(async () => {
     nats = await startNats();
     gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0', '--append-timeout-ms=60000'], {
-      appendsMax: 100,
+      appendsMax: wholeOf(100),
     });
     ({ client } = gateway);
   });
@@ -111,40 +111,36 @@ describe('one server', () => {
     await nats[Symbol.asyncDispose]();
   });
 
-  inOneProcess('each worker has its share of the bound')(
-    'while the server halts, as many wait as may, the others are refused, and each that waited is stored once',
-    async () => {
-      const { position } = await take(client, 'before');
-      nats.pause();
-      const outcomes = Array.from({ length: 160 }, (_, number) =>
-        take(client, `halt-${number}`).then(
-          () => 'stored',
-          (error: unknown) => {
-            if (!(error instanceof RpcFailure)) throw error;
-            expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
-            expect(error.detail('google.rpc.RetryInfo')).toBeDefined();
-            return error.reason;
-          },
-        ),
-      );
-      const settled: unknown[] = [];
-      for (const outcome of outcomes) void outcome.then((kind) => settled.push(kind));
-      await until(() => settled.length === 60);
-      // One is in flight, or a few, and the others wait for their turn.
-      const page = await metricsOf(gateway.http);
-      expect(page.value('sluice_append_conditions_waiting')).toBeGreaterThan(30);
-      nats.resume();
-      const kinds = await Promise.all(outcomes);
-      expect(kinds.filter((kind) => kind === 'stored')).toHaveLength(100);
-      expect(kinds.filter((kind) => kind === 'OVERLOADED')).toHaveLength(60);
-      const found = await taken(client);
-      const stored = kinds.flatMap((kind, number) => (kind === 'stored' ? [`halt-${number}`] : []));
-      expect(found.slice(1).toSorted()).toEqual(stored.toSorted());
-      const again = await failureOf(take(client, 'before'));
-      expect(again.detail('sluice.v1.AppendConditionFailed')).toMatchObject({ item: 0, position });
-    },
-    120_000,
-  );
+  test('while the server halts, as many wait as may, the others are refused, and each that waited is stored once', async () => {
+    const { position } = await take(client, 'before');
+    nats.pause();
+    const outcomes = Array.from({ length: 160 }, (_, number) =>
+      take(client, `halt-${number}`).then(
+        () => 'stored',
+        (error: unknown) => {
+          if (!(error instanceof RpcFailure)) throw error;
+          expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+          expect(error.detail('google.rpc.RetryInfo')).toBeDefined();
+          return error.reason;
+        },
+      ),
+    );
+    const settled: unknown[] = [];
+    for (const outcome of outcomes) void outcome.then((kind) => settled.push(kind));
+    await until(() => settled.length === 60);
+    // One is in flight, or a few, and the others wait for their turn.
+    const page = await metricsOf(gateway.http);
+    expect(page.value('sluice_append_conditions_waiting')).toBeGreaterThan(30);
+    nats.resume();
+    const kinds = await Promise.all(outcomes);
+    expect(kinds.filter((kind) => kind === 'stored')).toHaveLength(100);
+    expect(kinds.filter((kind) => kind === 'OVERLOADED')).toHaveLength(60);
+    const found = await taken(client);
+    const stored = kinds.flatMap((kind, number) => (kind === 'stored' ? [`halt-${number}`] : []));
+    expect(found.slice(1).toSorted()).toEqual(stored.toSorted());
+    const again = await failureOf(take(client, 'before'));
+    expect(again.detail('sluice.v1.AppendConditionFailed')).toMatchObject({ item: 0, position });
+  }, 120_000);
 
   test('when the log is full, each of many is refused, nothing is stored, and they are when there is space', async () => {
     const before = await taken(client);
