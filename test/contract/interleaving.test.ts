@@ -21,7 +21,7 @@ interface Chosen {
   readonly tags: readonly string[];
   /** undefined: no condition. */
   readonly items: readonly Pick<QueryItem, 'eventTypes' | 'tags'>[] | undefined;
-  /** How many of the commits that the gateway has answered the caller has not seen. */
+  /** How many of the commits that were acknowledged the caller has not seen. */
   readonly unseen: number;
 }
 
