@@ -38,7 +38,7 @@ export function generatedPeer(address: string, newCommitId: () => string = () =>
         expectedVersion: BigInt(version),
         mustExist: false,
       }));
-      const request = { appends, checks: [], commitId: '', condition: undefined };
+      const request = { appends, checks: [], commitId: '', condition: undefined, validateOnly: false };
       const response = await unary<AppendMultiResponse>((done) => client.appendMulti(request, done));
       if (response.streams.length !== streams.length) throw new Error('a stream is missing');
     },

@@ -25,6 +25,7 @@ type appendSettings struct {
 	mustExist  bool
 	commitID   string
 	commitTime bool
+	validate   bool
 	checks     []*sluicev1.VersionCheck
 	condition  *AppendCondition
 }
@@ -48,6 +49,12 @@ func WithCommitID(id string) AppendOption {
 // WithCommitTime asks for the time of the commit, which costs one more request to the store.
 func WithCommitTime() AppendOption {
 	return appendOption(func(s *appendSettings) { s.commitTime = true })
+}
+
+// ValidateOnly stores nothing: the call fails as the append would now, or has the versions that it would get, position 0 and no commit
+// id. If an earlier append with the same commit id has stored the events, it has the result of that one. It is not for sessions.
+func ValidateOnly() AppendOption {
+	return appendOption(func(s *appendSettings) { s.validate = true })
 }
 
 // CheckVersion makes a transaction expect that a stream which it does not write is at a version; 0: that it is empty.
@@ -103,6 +110,7 @@ func (c *channel) appendRequest(ctx context.Context, stream string, events []*Ev
 		CommitId:        s.commitID,
 		WithCommitTime:  s.commitTime,
 		Condition:       s.condition,
+		ValidateOnly:    s.validate,
 	}, nil
 }
 
@@ -133,7 +141,7 @@ func (c *Client) AppendMulti(ctx context.Context, appends []*sluicev1.StreamAppe
 			ExpectedVersion: one.ExpectedVersion, MustExist: one.GetMustExist()}
 	}
 	return c.store.AppendMulti(ctx, &sluicev1.AppendMultiRequest{Appends: sent, Checks: s.checks, CommitId: s.commitID,
-		Condition: s.condition})
+		Condition: s.condition, ValidateOnly: s.validate})
 }
 
 // GetVersion gives the version of a stream, which has every append that was acknowledged before. A stream that does not exist is at

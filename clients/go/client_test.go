@@ -87,7 +87,11 @@ func TestAppendConflictRead(t *testing.T) {
 	if placed.Version != 2 || placed.FirstVersion != 1 || placed.Replayed {
 		t.Error("appended", placed)
 	}
-	_, err := client.Append(ctx, stream, events("Late"), sluice.ExpectVersion(1))
+	validated := must(client.Append(ctx, stream, events("Next"), sluice.ExpectVersion(2), sluice.ValidateOnly()))(t)
+	if validated.Version != 3 || validated.Position != 0 || validated.CommitId != "" {
+		t.Error("validated", validated)
+	}
+	_, err := client.Append(ctx, stream, events("Late"), sluice.ExpectVersion(1), sluice.ValidateOnly())
 	var conflict *sluice.VersionConflictError
 	var failed *sluice.CallError
 	if !errors.As(err, &conflict) || conflict.Expected != 1 || conflict.Actual != 2 || conflict.Stream != stream {

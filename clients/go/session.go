@@ -115,6 +115,9 @@ func (c *Client) AppendSession(ctx context.Context, options ...SessionOption) (*
 // as PendingMax says, and fails if the session or the context has ended. What it returns has the result.
 func (s *AppendSession) Append(ctx context.Context, stream string, events []*Event, options ...AppendOption) (*PendingAppend, error) {
 	request, err := s.channel.appendRequest(ctx, stream, events, options)
+	if err == nil && request.GetValidateOnly() {
+		err = badArgument("ValidateOnly is not for sessions")
+	}
 	if err != nil {
 		return nil, err
 	}

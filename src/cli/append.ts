@@ -74,6 +74,7 @@ export const appendCommand = defineCommand({
     ...conditionOptions,
     ...encryptOption,
     ...keysOptions,
+    'dry-run': { kind: 'flag', help: 'Store nothing: tell whether the append would succeed now.' },
     'commit-id': {
       kind: 'text',
       value: 'UUID',
@@ -97,11 +98,11 @@ export const appendCommand = defineCommand({
           : [await eventOf(given.type, given, metadata, stdin)];
       const events = appended.map((event) => encrypted(event, encryptFor, given.keys));
       const options = { expectedVersion, condition, commitId: given['commit-id'], deadlineMs, signal };
-      const { version, firstVersion, position, replayed, commitId } = await client.append(
-        stream,
-        events,
-        options,
-      );
+      const validateOnly = given['dry-run'];
+      const { version, firstVersion, position, replayed, commitId } = await client.append(stream, events, {
+        ...options,
+        validateOnly,
+      });
       const result = {
         stream,
         version: version.toString(),
@@ -111,7 +112,10 @@ export const appendCommand = defineCommand({
         ...(replayed && { replayed }),
       };
       const before = replayed ? ' (already stored)' : '';
-      const text = `${stream} is at version ${result.version}, position ${result.position}${before}`;
+      const text =
+        validateOnly && !replayed
+          ? `${stream} would be at version ${result.version}; nothing was stored`
+          : `${stream} is at version ${result.version}, position ${result.position}${before}`;
       await out.line(given.json ? JSON.stringify(result) : text);
       return exitCode.ok;
     };

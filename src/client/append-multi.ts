@@ -35,6 +35,8 @@ export interface AppendMultiOptions extends CallOptions {
   readonly commitId?: string | undefined;
   /** What must not have been stored, as for `append`. Left out: no condition. */
   readonly condition?: AppendCondition | undefined;
+  /** True: nothing is stored, as for `append`. */
+  readonly validateOnly?: boolean | undefined;
 }
 
 /** What was stored in one stream. */
@@ -47,12 +49,13 @@ export interface StreamAppended {
 }
 
 export interface AppendMultiResult {
-  /** The position of the transaction; all its events share it. */
+  /** The position of the transaction; all its events share it. 0 with `validateOnly`. */
   readonly position: bigint;
   /** In the order of the appends. */
   readonly streams: readonly StreamAppended[];
   /** True if an earlier call with the same commit id had stored this transaction. */
   readonly replayed: boolean;
+  /** Empty with `validateOnly`. */
   readonly commitId: string;
 }
 
@@ -64,7 +67,8 @@ export async function appendMulti(
   options: AppendMultiOptions,
 ): Promise<AppendMultiResult> {
   const request = toRequest(appends, options, channel);
-  const commit = { stream: request.appends[0]?.stream ?? '', commitId: request.commitId };
+  const { validateOnly, commitId } = request;
+  const commit = validateOnly ? undefined : { stream: request.appends[0]?.stream ?? '', commitId };
   const call = { method, request: encode(AppendMultiRequest, request), commit };
   return untilDecided(channel, options, async (callOptions) =>
     toResult(await unary(channel, call, callOptions)),
@@ -73,7 +77,7 @@ export async function appendMulti(
 
 function toRequest(
   appends: readonly StreamAppend[],
-  { checks = [], commitId = uuidV7(), condition }: AppendMultiOptions,
+  { checks = [], commitId = uuidV7(), condition, validateOnly = false }: AppendMultiOptions,
   channel: Channel,
 ): AppendMultiRequest {
   return {
@@ -88,6 +92,7 @@ function toRequest(
     })),
     commitId,
     condition: toProtoCondition(condition),
+    validateOnly,
   };
 }
 

@@ -31,7 +31,13 @@ export interface AppendConditions {
   readonly withCommitTime?: boolean | undefined;
 }
 
-export interface AppendOptions extends AppendConditions, CallOptions {}
+export interface AppendOptions extends AppendConditions, CallOptions {
+  /**
+   * True: nothing is stored. The call fails as the append would now; otherwise the result has the versions that it would get, position
+   * 0 and no commit id, or what an earlier append with the same commit id has stored. Not for sessions.
+   */
+  readonly validateOnly?: boolean | undefined;
+}
 
 /** What was stored. */
 export interface AppendResult extends MaybeCommitTime {
@@ -39,11 +45,14 @@ export interface AppendResult extends MaybeCommitTime {
   readonly version: bigint;
   /** The version of the commit's first event; 0 for an append without events. */
   readonly firstVersion: bigint;
-  /** The position of the commit. For an append without events, that of the stream's last commit; 0 if the stream is empty. */
+  /**
+   * The position of the commit. For an append without events, that of the stream's last commit; 0 if the stream is empty. 0 with
+   * `validateOnly`.
+   */
   readonly position: bigint;
   /** True if an earlier call with the same commit id had stored this commit. */
   readonly replayed: boolean;
-  /** Empty for an append without events. */
+  /** Empty for an append without events, and with `validateOnly`. */
   readonly commitId: string;
 }
 
@@ -51,9 +60,11 @@ export interface AppendResult extends MaybeCommitTime {
 export function toAppendRequest(
   stream: string,
   events: readonly NewEvent[],
-  { expectedVersion, commitId = uuidV7(), condition, withCommitTime = false }: AppendConditions,
+  options: AppendConditions & Pick<AppendOptions, 'validateOnly'>,
   channel: Pick<Channel, 'recordTraceContext'>,
 ): AppendRequest {
+  const { expectedVersion, commitId = uuidV7(), condition } = options;
+  const { withCommitTime = false, validateOnly = false } = options;
   return {
     stream,
     events: toProtoEvents(events, channel),
@@ -61,6 +72,7 @@ export function toAppendRequest(
     commitId,
     condition: toProtoCondition(condition),
     withCommitTime,
+    validateOnly,
   };
 }
 
@@ -70,8 +82,9 @@ export function toAppendResult({ commitTime, ...response }: AppendResponse): App
 }
 
 /** The commit of a request; undefined if it stores nothing. */
-export function requestedCommit({ stream, events, commitId }: AppendRequest): RequestedCommit | undefined {
-  return events.length === 0 ? undefined : { stream, commitId };
+export function requestedCommit(request: AppendRequest): RequestedCommit | undefined {
+  const { stream, events, commitId, validateOnly } = request;
+  return events.length === 0 || validateOnly ? undefined : { stream, commitId };
 }
 
 const method = { path: EventStoreServiceService.append.path, response: AppendResponse };

@@ -104,7 +104,8 @@ export type { UnreadableMessage, UnreadableOptions } from './unreadable';
 export interface SluiceClient extends Disposable {
   /**
    * Appends events to a stream as one commit: all of them are stored, or none. Without events, nothing is stored;
-   * `expectedVersion` is still checked, and the result has the current version.
+   * `expectedVersion` is still checked, and the result has the current version. With `validateOnly`, everything is checked and nothing
+   * is stored.
    *
    * Fails with VersionConflictError if the stream is not as expected, AppendConditionFailedError if an event was stored that the
    * condition rules out, ConditionContendedError if others have appended in each of 20 rounds, CommitIdReuseError if the commit id belongs to

@@ -213,6 +213,8 @@ class SessionAppends {
       request = received.decode();
       if (request === undefined)
         throw new InvalidRequestError([{ field: 'append', description: 'is required' }]);
+      if (request.validateOnly)
+        throw new InvalidRequestError([{ field: 'validate_only', description: 'is only for Append' }]);
       command = permit.append(parseAppend(request, this.options.limits), this.session.caller);
     } catch (error) {
       if (error instanceof UndecodableError) {

@@ -50,14 +50,14 @@ export function createConnectionAppends(options: ConnectionAppendsOptions): Conn
   const { store } = options;
   return {
     append(command, call, ended) {
-      const underWay = begin(call, command.bytes, command, options);
+      const underWay = begin(call, command, options);
       if (underWay instanceof Error) return refused(underWay, ended);
       const { newStreamRefusal } = underWay;
       const given = newStreamRefusal === undefined ? command : { ...command, newStreamRefusal };
       return leaving(underWay, store.append(given, call), ended);
     },
     appendMulti(command, call, ended) {
-      const underWay = begin(call, command.bytes, command.appends, options);
+      const underWay = begin(call, command, options);
       if (underWay instanceof Error) return refused(underWay, ended);
       const { newStreamRefusal } = underWay;
       const refusing = (append: StreamAppend): StreamAppend => ({ ...append, newStreamRefusal });
@@ -72,21 +72,24 @@ function refused<Result, Answer>(refusal: Error, ended: Ended<Result, Answer>): 
   return Promise.reject(refusal).catch((error: unknown) => ended.failed(error));
 }
 
-type Appends = StreamAppend | readonly StreamAppend[];
+type Command = Sized<AppendCommand> | Sized<AppendMultiCommand>;
 
-function isOne(appends: Appends): appends is StreamAppend {
-  return 'stream' in appends;
+function isOne(command: Command): command is Sized<AppendCommand> {
+  return 'stream' in command;
+}
+
+function storesNothing(command: Command): boolean {
+  return command.validateOnly === true || (isOne(command) && command.events.length === 0);
 }
 
 /** Counts an append in, or says why not. */
 function begin(
   call: Caller,
-  bytes: number,
-  appends: Appends,
+  command: Command,
   { audit, limits }: ConnectionAppendsOptions,
 ): UnderWay | OverloadedError | QuotaExceededError {
-  const entered = enter(call, bytes, appends, limits);
-  const refusal = entered instanceof Error ? entered : entered.record(audit, appends);
+  const entered = enter(call, command, limits);
+  const refusal = entered instanceof Error ? entered : entered.record(audit, command);
   if (refusal === undefined) return entered;
   // Now, since the next append of the order may begin before the caller learns of this.
   call.orderSlot?.fail();
@@ -95,24 +98,24 @@ function begin(
 
 function enter(
   call: Caller,
-  bytes: number,
-  appends: Appends,
+  command: Command,
   limits: Limits,
 ): UnderWay | OverloadedError | QuotaExceededError {
   const { connection, share } = call;
+  const { bytes } = command;
   const refusal = refusalOf(connection, bytes, limits);
   if (refusal !== undefined) return refusal;
   if (share === undefined) return new UnderWay(call, bytes, undefined);
   const own = call.access.permissions.limits;
   const newStreamRefusal = share.newStreamRefusal(own);
-  if (newStreamRefusal !== undefined && creates(appends)) return newStreamRefusal;
+  if (newStreamRefusal !== undefined && creates(command)) return newStreamRefusal;
   return share.enterAppend(bytes, own) ?? new UnderWay(call, bytes, newStreamRefusal);
 }
 
 /** Whether a stream that it writes must not exist yet. */
-function creates(appends: Appends): boolean {
-  if (isOne(appends)) return appends.expected === noVersion && appends.events.length > 0;
-  return appends.some(({ expected }) => expected === noVersion);
+function creates(command: Command): boolean {
+  if (isOne(command)) return command.expected === noVersion && command.events.length > 0;
+  return command.appends.some(({ expected }) => expected === noVersion);
 }
 
 /** A connection without appends may begin with one of any size. */
@@ -152,15 +155,15 @@ class UnderWay {
   }
 
   /** Reserves its line in the audit log, if it gets one; or says why the append must not be stored. */
-  record(audit: CallAudit, appends: Appends): OverloadedError | undefined {
+  record(audit: CallAudit, command: Command): OverloadedError | undefined {
     if (!audit.hasWrites) return undefined;
-    const streams = isOne(appends) ? [appends.stream] : appends.map(({ stream }) => stream);
+    const streams = isOne(command) ? [command.stream] : command.appends.map(({ stream }) => stream);
     const reserved = audit.reserve(streams);
     if (reserved === undefined) {
       this.leave();
       return auditFull();
     }
-    const action = isOne(appends) && appends.events.length === 0 ? 'read' : 'append';
+    const action = storesNothing(command) ? 'read' : 'append';
     this.line = { audit, streams, action, reserved };
     return undefined;
   }
@@ -193,7 +196,7 @@ class UnderWay {
 interface AuditLine {
   readonly audit: CallAudit;
   readonly streams: readonly string[];
-  /** `read`: without events. */
+  /** `read`: it stores nothing. */
   readonly action: StreamAction;
   /** Bytes. */
   readonly reserved: number;
@@ -202,7 +205,7 @@ interface AuditLine {
 const firstVersion = 1n;
 
 function newStreamsOf(result: AppendResult | AppendMultiResult): number {
-  if (result.replayed) return 0;
+  if (result.replayed || result.commitId === undefined) return 0;
   if (!('streams' in result)) return result.firstVersion === firstVersion ? 1 : 0;
   return result.streams.filter((stream) => stream.firstVersion === firstVersion).length;
 }

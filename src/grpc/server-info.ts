@@ -30,6 +30,7 @@ const features = [
   'append',
   'append-multi',
   'append-session',
+  'validate-only',
   'read-stream',
   'get-version',
   'read-by-correlation',

@@ -174,8 +174,8 @@ function lookupHandlers({
   };
 }
 
-function toAppendMultiResponse({ streams, ...result }: AppendMultiResult): AppendMultiResponse {
-  return { ...result, streams: [...streams] };
+function toAppendMultiResponse({ streams, commitId, ...result }: AppendMultiResult): AppendMultiResponse {
+  return { ...result, commitId: commitId ?? '', streams: [...streams] };
 }
 
 const none = new Uint8Array(0);

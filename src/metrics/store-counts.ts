@@ -18,6 +18,8 @@ export class StoreCounts implements CallObserver {
     erase: outcomes(),
   };
   readonly reads: Readonly<Record<ReadMethod, Record<Outcome, number>>> = {
+    append: outcomes(),
+    appendMulti: outcomes(),
     readStream: outcomes(),
     readAll: outcomes(),
     readByCorrelation: outcomes(),

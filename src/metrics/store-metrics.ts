@@ -5,6 +5,8 @@ import type { StoreCounts } from './store-counts';
 
 /** The names of the RPCs, for the label `rpc`. */
 const rpcOf: Readonly<Record<ReadMethod, string>> = {
+  append: 'Append',
+  appendMulti: 'AppendMulti',
   readStream: 'ReadStream',
   readAll: 'ReadAll',
   readByCorrelation: 'ReadByCorrelation',

@@ -35,7 +35,8 @@ export function parseAppendMulti(request: AppendMultiRequest, limits: Limits): S
   const streams = [...appends, ...checks].map(({ stream }) => stream);
   const condition = appendCondition(request.condition, streams, limits, findings);
   findings.throwIfAny();
-  return { appends, checks, commitId, condition, bytes: bytesInAll };
+  const { validateOnly } = request;
+  return { appends, checks, commitId, condition, validateOnly, bytes: bytesInAll };
 }
 
 function isBounded({ appends, checks }: AppendMultiRequest, limits: Limits, findings: Findings): boolean {

@@ -20,7 +20,8 @@ export function parseAppend(request: AppendRequest, limits: Limits): Sized<Appen
   if (condition !== undefined && request.events.length === 0) findings.add('condition', 'requires events');
   const { events, bytes } = newEvents(request, limits, findings);
   findings.throwIfAny();
-  return { stream, events, bytes, expected, commitId, condition, withCommitTime: request.withCommitTime };
+  const { withCommitTime, validateOnly } = request;
+  return { stream, events, bytes, expected, commitId, condition, withCommitTime, validateOnly };
 }
 
 /** The fields of the request are at `<prefix>`. undefined: any version will do. */

@@ -7,6 +7,8 @@ export interface AnyAppend {
   readonly commitId: CommitId | undefined;
   /** undefined: none. */
   readonly condition?: AppendCondition | undefined;
+  /** Nothing is stored: the result is what the append would have, without position, commit id and time. Absent: it is stored. */
+  readonly validateOnly?: boolean;
   /** Bytes that its events take when they are stored, at most; absent: nobody has counted them. */
   readonly bytes?: number;
 }

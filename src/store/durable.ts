@@ -43,9 +43,14 @@ export function durable(store: EventStore, durability: Durability, limits: Timeo
   if (durability === leftToNats) return store; // nothing would wait
   const appends = new DurableAppends(durability, limits);
   return {
-    append: (command, call) => appends.run(store.append(command, call), command.stream, call),
+    append: (command, call) =>
+      command.validateOnly === true
+        ? appends.validated(store.append(command, call), call)
+        : appends.run(store.append(command, call), command.stream, call),
     appendMulti: (command, call) =>
-      appends.run(store.appendMulti(command, call), command.appends[0]?.stream, call),
+      command.validateOnly === true
+        ? appends.validated(store.appendMulti(command, call), call)
+        : appends.run(store.appendMulti(command, call), command.appends[0]?.stream, call),
     control: (command, call) => appends.run(store.control(command, call), command.stream, call),
     async info(call) {
       const info = await store.info(call);
@@ -83,6 +88,19 @@ class DurableAppends {
     private readonly durability: Durability,
     private readonly limits: Timeout,
   ) {}
+
+  /** Of an append that stores nothing: what it shows of the log has no position of its own. */
+  async validated<Result>(append: Promise<Result>, call: CallContext): Promise<Result> {
+    let refusal: unknown;
+    const result = await append.catch((error: unknown) => {
+      if (!isStoreError(error) || !showsLog[error.code]) throw error;
+      refusal = error;
+      return undefined;
+    });
+    await this.durability.whenAllDurable(giveUpMs(call, this.limits));
+    if (result === undefined) throw refusal;
+    return result;
+  }
 
   /** Not an async function, since every append runs through it. */
   run<Result extends Appended>(

@@ -61,7 +61,7 @@ export interface AppendResult extends StreamHead {
   /** 0 if there were no events. */
   readonly firstVersion: Version;
   readonly replayed: boolean;
-  /** undefined if there were no events. */
+  /** undefined if nothing was stored: there were no events, or they were only validated. */
   readonly commitId: CommitId | undefined;
 }
 
@@ -89,7 +89,8 @@ export interface AppendMultiResult {
   /** In the order of the command. */
   readonly streams: readonly StreamAppended[];
   readonly replayed: boolean;
-  readonly commitId: CommitId;
+  /** undefined if it was only validated. */
+  readonly commitId: CommitId | undefined;
 }
 
 export interface ReadStreamQuery {

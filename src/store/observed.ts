@@ -13,7 +13,8 @@ export type Method = keyof EventStore;
 
 /** The methods that store something. */
 export type AppendMethod = 'append' | 'appendMulti';
-export type ReadMethod = Exclude<Method, AppendMethod | 'control'>;
+/** Those that store nothing: appends are among them if they only validate. */
+export type ReadMethod = Exclude<Method, 'control'>;
 /** The methods that give events. */
 export type EventMethod = 'readStream' | 'readByCorrelation' | 'readAll' | 'subscribe';
 
@@ -82,10 +83,14 @@ function observedAppends(store: EventStore, observer: CallObserver): Pick<EventS
     );
   return {
     append(command, call) {
+      if (command.validateOnly === true)
+        return observedResult('append', store.append(command, call), observer);
       const beganMs = performance.now();
       return end(store.append(command, call), beganMs, command.events.length, command.bytes ?? 0);
     },
     appendMulti(command, call) {
+      if (command.validateOnly === true)
+        return observedResult('appendMulti', store.appendMulti(command, call), observer);
       const beganMs = performance.now();
       return end(store.appendMulti(command, call), beganMs, eventsOf(command), command.bytes ?? 0);
     },
@@ -96,17 +101,12 @@ function eventsOf({ appends }: AppendMultiCommand): number {
   return appends.reduce((sum, { events }) => sum + events.length, 0);
 }
 
-function observedReads(store: EventStore, observer: CallObserver): Pick<EventStore, ReadMethod> {
-  const answer = async <T>(method: ReadMethod, answering: Promise<T>): Promise<T> => {
-    try {
-      const result = await answering;
-      observer.onRead(method, 'OK');
-      return result;
-    } catch (error) {
-      observer.onRead(method, outcomeOf(error));
-      throw error;
-    }
-  };
+function observedReads(
+  store: EventStore,
+  observer: CallObserver,
+): Pick<EventStore, Exclude<ReadMethod, AppendMethod>> {
+  const answer = <T>(method: ReadMethod, answering: Promise<T>): Promise<T> =>
+    observedResult(method, answering, observer);
   const paged = async <P extends Page, R extends { readonly pages: Pages<P> }>(
     method: EventMethod,
     reading: Promise<R>,
@@ -127,6 +127,21 @@ function observedReads(store: EventStore, observer: CallObserver): Pick<EventSto
     subscribe: (query, call, stop) => new ObservedUpdates(store.subscribe(query, call, stop), observer),
     listStreams: (query, call) => observedSequence(store.listStreams(query, call), 'listStreams', observer),
   };
+}
+
+async function observedResult<T>(
+  method: ReadMethod,
+  answering: Promise<T>,
+  observer: CallObserver,
+): Promise<T> {
+  try {
+    const result = await answering;
+    observer.onRead(method, 'OK');
+    return result;
+  } catch (error) {
+    observer.onRead(method, outcomeOf(error));
+    throw error;
+  }
 }
 
 /** Of a read that has them all at once, the end is now. */

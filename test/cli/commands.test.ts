@@ -182,6 +182,10 @@ describe('exit codes', () => {
       stderr: 'sluice: stream conflict.1 is at version 1, not at the expected 0\n',
     });
     expect(await gateway.json([...append, ...commit])).toMatchObject([{ version: '1', replayed: true }]);
+    expect(await gateway.run([...append, '--dry-run', '--expected-version', '0'])).toMatchObject({ code: 3 });
+    expect(await gateway.output([...append, '--dry-run', '--expected-version', '1'])).toBe(
+      'conflict.1 would be at version 2; nothing was stored\n',
+    );
     const absent = ['append', 'conflict.3', '--type', 'A', '--expected-version', 'exists'];
     expect(await gateway.run(absent)).toMatchObject({
       code: 3,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   connect,
+  type AppendOptions,
   Durability,
   jsonEvent,
   parseJson,
@@ -163,6 +164,29 @@ describe('an append', () => {
       firstVersion: 1n,
       state: 'active',
     });
+  });
+
+  test('with validateOnly stores nothing, and leaves its commit id for later', async () => {
+    const options = { expectedVersion: 0, commitId: randomUUID() };
+    const appends = [{ stream: 'validated.1', events: numbered(2), expectedVersion: 0 }];
+    const validated = await client.append('validated.1', numbered(2), { ...options, validateOnly: true });
+    expect(validated).toMatchObject({ version: 2n, firstVersion: 1n, position: 0n, commitId: '' });
+    expect(await client.appendMulti(appends, { validateOnly: true })).toEqual({
+      position: 0n,
+      streams: [{ stream: 'validated.1', version: 2n, firstVersion: 1n }],
+      replayed: false,
+      commitId: '',
+    });
+    expect(await client.getVersion('validated.1')).toMatchObject({ version: 0n });
+    expect(await client.append('validated.1', numbered(2), options)).toMatchObject({ replayed: false });
+    const late = client.append('validated.1', numbered(1), { expectedVersion: 1, validateOnly: true });
+    await expect(late).rejects.toMatchObject({ code: 'VERSION_CONFLICT', actual: 2n });
+    await using session = client.appendSession();
+    const inSession: AppendOptions = { validateOnly: true };
+    await expect(session.append('validated.1', numbered(1), inSession)).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    });
+    expect(await client.getVersion('validated.1')).toMatchObject({ version: 2n });
   });
 
   test('that is repeated with its commit id is stored once', async () => {

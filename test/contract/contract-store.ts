@@ -157,8 +157,8 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
     appendMulti: (request) =>
       direct(async () => {
         const command = parseAppendMulti(AppendMultiRequest.fromPartial(request), limits);
-        const { streams, ...result } = await store.appendMulti(command, call());
-        return { ...result, streams: [...streams] };
+        const { streams, commitId, ...result } = await store.appendMulti(command, call());
+        return { ...result, commitId: commitId ?? '', streams: [...streams] };
       }),
     read: (request) =>
       direct(async () => {

@@ -16,6 +16,7 @@ import { readContract } from './read-contract';
 import { readAllContract } from './read-all-contract';
 import { storeIdContract } from './store-id-contract';
 import { subscribeContract } from './subscribe-contract';
+import { validateContract } from './validate-contract';
 import { versionContract } from './version-contract';
 import { withinCommitContract } from './within-commit-contract';
 
@@ -44,6 +45,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('append with a condition', () => {
       conditionContract(store, open);
+    });
+    describe('append that only validates', () => {
+      validateContract(store);
     });
     describe('decisions', () => {
       decisionContract(open);

@@ -39,6 +39,7 @@ const appendRequest: fc.Arbitrary<AppendRequest> = fc.record(
     commitId: fc.string(),
     withCommitTime: fc.boolean(),
     condition: fc.option(condition, { nil: undefined }),
+    validateOnly: fc.boolean(),
   },
   { noNullPrototype: true },
 );

@@ -174,8 +174,13 @@ test('reads: by outcome, with their events', async () => {
   await client.getVersion({ stream: 'r.1' });
   await client.streams.get({ stream: 'r.1' });
   await client.serverInfo();
+  await client.append({ stream: 'r.1', events: newEvents(1), validateOnly: true });
+  await client.appendMulti({ appends: [{ stream: 'r.1', events: newEvents(1) }], validateOnly: true });
   const page = await pageOf(gateway);
+  expect(page.value('sluice_appends_total', { outcome: 'OK' })).toBe(1);
   for (const rpc of [
+    'Append',
+    'AppendMulti',
     'ReadStream',
     'ReadAll',
     'ReadByCorrelation',

@@ -41,13 +41,22 @@ export function isMet(expected: Expectation, at: bigint): boolean {
   return expected === 'exists' ? at >= 1n : at === expected;
 }
 
-/** Appends to the log of the model. */
+/** Appends to the log of the model, or to a copy of it if nothing is to be stored. */
 export function append(
   log: Commit[],
   command: AppendCommand,
   limits: Limits,
   now: () => bigint,
 ): AppendResult {
+  if (command.validateOnly !== true || command.events.length === 0) return stored(log, command, limits, now);
+  const result = stored([...log], command, limits, now);
+  return result.replayed ? result : { ...result, ...notStored, commitTime: undefined };
+}
+
+/** What a result has of what was only validated. */
+const notStored = { position: position(0n), commitId: undefined } as const;
+
+function stored(log: Commit[], command: AppendCommand, limits: Limits, now: () => bigint): AppendResult {
   const { stream, events, expected, commitId } = command;
   const commits = commitsOf(log, stream);
   const head = headOf(commits.at(-1));
@@ -154,6 +163,17 @@ function push(
 
 /** The same for several streams. */
 export function appendMulti(
+  log: Commit[],
+  command: AppendMultiCommand,
+  limits: Limits,
+  now: () => bigint,
+): AppendMultiResult {
+  if (command.validateOnly !== true) return storedMulti(log, command, limits, now);
+  const result = storedMulti([...log], command, limits, now);
+  return result.replayed ? result : { ...result, ...notStored };
+}
+
+function storedMulti(
   log: Commit[],
   { appends, checks, commitId, condition }: AppendMultiCommand,
   limits: Limits,

@@ -409,6 +409,7 @@ const appendCases: Record<string, FieldCases> = {
     { with_commit_time: true },
     { with_commit_time: false },
   ),
+  validate_only: neverWrong('it is true or false', { validate_only: true }, { validate_only: false }),
   ...conditionCases(),
 };
 
@@ -710,7 +711,7 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   },
   ...Object.fromEntries(
     Object.entries(appendCases)
-      .filter(([path]) => !/^(commit_id|with_commit_time|condition)/.test(path))
+      .filter(([path]) => !/^(commit_id|with_commit_time|validate_only|condition)/.test(path))
       .map(([path, cases]) => [`appends.${path}`, inMulti(path, cases)]),
   ),
   checks: {
@@ -753,6 +754,10 @@ const multiCases: Readonly<Record<string, FieldCases>> = {
   commit_id: {
     bad: (appendCases['commit_id'] as FieldCases).bad,
   },
+  validate_only: neverWrong('it is true or false', {
+    appends: [multiBase('fine-multi.validate')],
+    validate_only: true,
+  }),
 };
 
 function traceContext(context: WireMessage): ReturnType<typeof neverWrong> {
@@ -779,6 +784,10 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
     ...Object.fromEntries(
       Object.entries(appendCases).map(([path, cases]) => [`appends.append.${path}`, inSession(path, cases)]),
     ),
+    'appends.append.validate_only': inSession('validate_only', {
+      bad: [{ request: { validate_only: true }, field: 'validate_only', says: /^is only for Append$/ }],
+      fine: [{ validate_only: false }],
+    }),
   },
   AppendMulti: multiCases,
   ReadStream: readStreamCases,

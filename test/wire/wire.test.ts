@@ -302,6 +302,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
       'append',
       'append-multi',
       'append-session',
+      'validate-only',
       'read-stream',
       'get-version',
       'read-by-correlation',

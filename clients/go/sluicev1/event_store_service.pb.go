@@ -387,7 +387,15 @@ type AppendRequest struct {
 	WithCommitTime bool `protobuf:"varint,5,opt,name=with_commit_time,json=withCommitTime,proto3" json:"with_commit_time,omitempty"`
 	// What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
 	// request gets its first result, whatever has been stored since. Absent: no condition.
-	Condition     *AppendCondition `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
+	Condition *AppendCondition `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
+	// True: nothing is stored, whatever the answer. The gateway checks all that it checks before it stores the events, and ends
+	// the call with the error that the append would get now. Otherwise `version` and `first_version` of the response are those
+	// that the append would get, `position` is 0, and `commit_id` and `commit_time` are empty; only if an earlier request has
+	// stored the commit already, the response is its result, with `replayed`. The commit id is not used up. It needs the grants
+	// of the append, and counts for the bounds and quotas of appends. It cannot tell what only NATS decides, such as whether a log
+	// with a size limit has space, and promises nothing of a later append. Without `events` it changes nothing. Not for
+	// AppendSession, which refuses it. A gateway without `validate-only` in its `features` would store the events.
+	ValidateOnly  bool `protobuf:"varint,8,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +479,13 @@ func (x *AppendRequest) GetCondition() *AppendCondition {
 	return nil
 }
 
+func (x *AppendRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
 // AppendCondition refuses an append if an event that a query selects has been stored since the caller looked. A decision
 // that depends on events of several streams reads them with ReadAll and a query, and appends what it has decided with the
 // same query and the position of the header of that read: the log accepts it only if the decision still stands. Events that
@@ -549,13 +564,14 @@ type AppendResponse struct {
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	// The version of the first event of the commit; 0 if `events` was empty.
 	FirstVersion uint64 `protobuf:"varint,2,opt,name=first_version,json=firstVersion,proto3" json:"first_version,omitempty"`
-	// The position of the commit. If `events` was empty, the position of the last commit of the stream, or 0.
+	// The position of the commit. If `events` was empty, the position of the last commit of the stream, or 0. 0 with
+	// `validate_only`.
 	Position uint64 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
 	// The time of that commit. Present if `with_commit_time` was set and there is a commit.
 	CommitTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
 	// True if an earlier request with the same commit id had stored this commit.
 	Replayed bool `protobuf:"varint,5,opt,name=replayed,proto3" json:"replayed,omitempty"`
-	// The commit id, as the caller sent it or as the gateway filled it in; empty if `events` was empty.
+	// The commit id, as the caller sent it or as the gateway filled it in; empty if `events` was empty, or with `validate_only`.
 	CommitId      string `protobuf:"bytes,6,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -645,7 +661,9 @@ type AppendMultiRequest struct {
 	// transaction.
 	CommitId string `protobuf:"bytes,3,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
 	// What must not have been stored, as in AppendRequest. Absent: no condition.
-	Condition     *AppendCondition `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"`
+	Condition *AppendCondition `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"`
+	// True: nothing is stored, as in AppendRequest; `streams` of the response are as the transaction would make them now.
+	ValidateOnly  bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -706,6 +724,13 @@ func (x *AppendMultiRequest) GetCondition() *AppendCondition {
 		return x.Condition
 	}
 	return nil
+}
+
+func (x *AppendMultiRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
 }
 
 // StreamAppend is the part of a transaction that goes to one stream.
@@ -849,13 +874,13 @@ func (x *VersionCheck) GetMustExist() bool {
 // AppendMultiResponse describes what was stored.
 type AppendMultiResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The position of the transaction, which all its events have.
+	// The position of the transaction, which all its events have; 0 with `validate_only`.
 	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
 	// What was stored on each stream, in the order of `appends`.
 	Streams []*StreamAppended `protobuf:"bytes,2,rep,name=streams,proto3" json:"streams,omitempty"`
 	// True if an earlier request with the same commit id had stored this transaction.
 	Replayed bool `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
-	// The commit id, as the caller sent it or as the gateway filled it in.
+	// The commit id, as the caller sent it or as the gateway filled it in; empty with `validate_only`.
 	CommitId      string `protobuf:"bytes,4,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4407,7 +4432,7 @@ var File_sluice_v1_event_store_service_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\n" +
-	"#sluice/v1/event_store_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xb6\x02\n" +
+	"#sluice/v1/event_store_service.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x15sluice/v1/event.proto\"\xdb\x02\n" +
 	"\rAppendRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x06events\x18\x02 \x03(\v2\x10.sluice.v1.EventR\x06events\x12.\n" +
@@ -4416,7 +4441,8 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"must_exist\x18\x06 \x01(\bR\tmustExist\x12\x1b\n" +
 	"\tcommit_id\x18\x04 \x01(\tR\bcommitId\x12(\n" +
 	"\x10with_commit_time\x18\x05 \x01(\bR\x0ewithCommitTime\x128\n" +
-	"\tcondition\x18\a \x01(\v2\x1a.sluice.v1.AppendConditionR\tconditionB\x13\n" +
+	"\tcondition\x18\a \x01(\v2\x1a.sluice.v1.AppendConditionR\tcondition\x12#\n" +
+	"\rvalidate_only\x18\b \x01(\bR\fvalidateOnlyB\x13\n" +
 	"\x11_expected_version\"\x85\x01\n" +
 	"\x0fAppendCondition\x12&\n" +
 	"\x05query\x18\x01 \x01(\v2\x10.sluice.v1.QueryR\x05query\x12%\n" +
@@ -4429,12 +4455,13 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\vcommit_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"commitTime\x12\x1a\n" +
 	"\breplayed\x18\x05 \x01(\bR\breplayed\x12\x1b\n" +
-	"\tcommit_id\x18\x06 \x01(\tR\bcommitId\"\xcf\x01\n" +
+	"\tcommit_id\x18\x06 \x01(\tR\bcommitId\"\xf4\x01\n" +
 	"\x12AppendMultiRequest\x121\n" +
 	"\aappends\x18\x01 \x03(\v2\x17.sluice.v1.StreamAppendR\aappends\x12/\n" +
 	"\x06checks\x18\x02 \x03(\v2\x17.sluice.v1.VersionCheckR\x06checks\x12\x1b\n" +
 	"\tcommit_id\x18\x03 \x01(\tR\bcommitId\x128\n" +
-	"\tcondition\x18\x04 \x01(\v2\x1a.sluice.v1.AppendConditionR\tcondition\"\xb4\x01\n" +
+	"\tcondition\x18\x04 \x01(\v2\x1a.sluice.v1.AppendConditionR\tcondition\x12#\n" +
+	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\"\xb4\x01\n" +
 	"\fStreamAppend\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x06events\x18\x02 \x03(\v2\x10.sluice.v1.EventR\x06events\x12.\n" +

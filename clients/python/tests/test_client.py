@@ -19,6 +19,7 @@ from sluice_eventstore import (
     HandlerContext,
     NewEvent,
     RecordedEvent,
+    StreamAppend,
     StreamError,
     VersionConflictError,
     connect,
@@ -69,6 +70,16 @@ def test_both_kinds_of_clients_do_the_same(client: Client, address: str, name: s
 
     asyncio.run(same())
     assert appended.version == 3
+
+
+def test_validate_only_stores_nothing(client: Client, name: str) -> None:
+    result = client.append(name, events(2), expected_version=0, validate_only=True)
+    assert (result.version, result.first_version, result.position, result.commit_id) == (2, 1, 0, "")
+    transaction = client.append_multi([StreamAppend(name, events(2))], validate_only=True)
+    assert (transaction.position, transaction.streams[0].version, transaction.commit_id) == (0, 2, "")
+    assert client.get_version(name).version == 0
+    with pytest.raises(VersionConflictError):
+        client.append(name, events(1), expected_version=1, validate_only=True)
 
 
 def test_a_loop_that_is_left_goes_on_at_its_cursor(client: Client, name: str) -> None:

@@ -153,7 +153,19 @@ export interface AppendRequest {
    * What must not have been stored, in any stream, together with what is expected of this one. Requires `events`. A repeated
    * request gets its first result, whatever has been stored since. Absent: no condition.
    */
-  condition: AppendCondition | undefined;
+  condition:
+    | AppendCondition
+    | undefined;
+  /**
+   * True: nothing is stored, whatever the answer. The gateway checks all that it checks before it stores the events, and ends
+   * the call with the error that the append would get now. Otherwise `version` and `first_version` of the response are those
+   * that the append would get, `position` is 0, and `commit_id` and `commit_time` are empty; only if an earlier request has
+   * stored the commit already, the response is its result, with `replayed`. The commit id is not used up. It needs the grants
+   * of the append, and counts for the bounds and quotas of appends. It cannot tell what only NATS decides, such as whether a log
+   * with a size limit has space, and promises nothing of a later append. Without `events` it changes nothing. Not for
+   * AppendSession, which refuses it. A gateway without `validate-only` in its `features` would store the events.
+   */
+  validateOnly: boolean;
 }
 
 /**
@@ -185,7 +197,10 @@ export interface AppendResponse {
   version: bigint;
   /** The version of the first event of the commit; 0 if `events` was empty. */
   firstVersion: bigint;
-  /** The position of the commit. If `events` was empty, the position of the last commit of the stream, or 0. */
+  /**
+   * The position of the commit. If `events` was empty, the position of the last commit of the stream, or 0. 0 with
+   * `validate_only`.
+   */
   position: bigint;
   /** The time of that commit. Present if `with_commit_time` was set and there is a commit. */
   commitTime:
@@ -193,7 +208,7 @@ export interface AppendResponse {
     | undefined;
   /** True if an earlier request with the same commit id had stored this commit. */
   replayed: boolean;
-  /** The commit id, as the caller sent it or as the gateway filled it in; empty if `events` was empty. */
+  /** The commit id, as the caller sent it or as the gateway filled it in; empty if `events` was empty, or with `validate_only`. */
   commitId: string;
 }
 
@@ -212,7 +227,11 @@ export interface AppendMultiRequest {
    */
   commitId: string;
   /** What must not have been stored, as in AppendRequest. Absent: no condition. */
-  condition: AppendCondition | undefined;
+  condition:
+    | AppendCondition
+    | undefined;
+  /** True: nothing is stored, as in AppendRequest; `streams` of the response are as the transaction would make them now. */
+  validateOnly: boolean;
 }
 
 /** StreamAppend is the part of a transaction that goes to one stream. */
@@ -246,13 +265,13 @@ export interface VersionCheck {
 
 /** AppendMultiResponse describes what was stored. */
 export interface AppendMultiResponse {
-  /** The position of the transaction, which all its events have. */
+  /** The position of the transaction, which all its events have; 0 with `validate_only`. */
   position: bigint;
   /** What was stored on each stream, in the order of `appends`. */
   streams: StreamAppended[];
   /** True if an earlier request with the same commit id had stored this transaction. */
   replayed: boolean;
-  /** The commit id, as the caller sent it or as the gateway filled it in. */
+  /** The commit id, as the caller sent it or as the gateway filled it in; empty with `validate_only`. */
   commitId: string;
 }
 
@@ -1066,6 +1085,7 @@ function createBaseAppendRequest(): AppendRequest {
     commitId: "",
     withCommitTime: false,
     condition: undefined,
+    validateOnly: false,
   };
 }
 
@@ -1094,6 +1114,9 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     }
     if (message.condition !== undefined) {
       AppendCondition.encode(message.condition, writer.uint32(58).fork()).join();
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(64).bool(message.validateOnly);
     }
     return writer;
   },
@@ -1167,6 +1190,14 @@ export const AppendRequest: MessageFns<AppendRequest> = {
             message.condition = AppendCondition.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1195,6 +1226,7 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     message.condition = (object.condition !== undefined && object.condition !== null)
       ? AppendCondition.fromPartial(object.condition)
       : undefined;
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
@@ -1412,7 +1444,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
 };
 
 function createBaseAppendMultiRequest(): AppendMultiRequest {
-  return { appends: [], checks: [], commitId: "", condition: undefined };
+  return { appends: [], checks: [], commitId: "", condition: undefined, validateOnly: false };
 }
 
 export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
@@ -1428,6 +1460,9 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
     }
     if (message.condition !== undefined) {
       AppendCondition.encode(message.condition, writer.uint32(34).fork()).join();
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(40).bool(message.validateOnly);
     }
     return writer;
   },
@@ -1477,6 +1512,14 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
             message.condition = AppendCondition.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1500,6 +1543,7 @@ export const AppendMultiRequest: MessageFns<AppendMultiRequest> = {
     message.condition = (object.condition !== undefined && object.condition !== null)
       ? AppendCondition.fromPartial(object.condition)
       : undefined;
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };

@@ -1,21 +1,6 @@
 import type { VNode } from 'preact';
 import { Field, Form } from '../parts/page';
-import type { AppendRequest } from '../wire/messages';
-
-export interface Tried {
-  readonly stream: string;
-  readonly expects: 'version' | 'exists' | 'any';
-  readonly version: string;
-}
-
-/** Without events: only the expectation is checked. */
-export function requestOf({ stream, expects, version }: Tried): AppendRequest {
-  return {
-    stream: stream.trim(),
-    expectedVersion: expects === 'version' ? (version.trim() === '' ? '0' : version.trim()) : undefined,
-    mustExist: expects === 'exists' ? true : undefined,
-  };
-}
+import type { Tried } from '../reads/try-append';
 
 interface Props {
   readonly tried: Tried;
@@ -30,12 +15,16 @@ const expectations = [
 ] as const;
 
 export function TryForm({ tried, onChange, onSubmit }: Props): VNode {
-  const isWrong = tried.version.trim() !== '' && !/^\d{1,16}$/.test(tried.version.trim());
+  const version = problemOf(tried.version, 'not a version');
+  const after = problemOf(tried.after, 'not a position');
+  const set = (name: keyof Tried) => (value: string) => {
+    onChange({ ...tried, [name]: value });
+  };
   return (
     <Form
       label="Append to try"
       onSubmit={() => {
-        if (!isWrong) onSubmit();
+        if (version === undefined && after === undefined) onSubmit();
       }}
     >
       <Field
@@ -43,42 +32,82 @@ export function TryForm({ tried, onChange, onSubmit }: Props): VNode {
         name="stream"
         value={tried.stream}
         required
-        onInput={(stream) => {
-          onChange({ ...tried, stream });
-        }}
+        onInput={set('stream')}
         placeholder="order.42"
         wide
       />
-      <div class="field">
-        <label for="expects">Expects that it</label>
-        <select
-          id="expects"
-          value={tried.expects}
-          onChange={(event) => {
-            const found = expectations.find(([value]) => value === event.currentTarget.value);
-            onChange({ ...tried, expects: found?.[0] ?? 'version' });
-          }}
-        >
-          {expectations.map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <Expects
+        expects={tried.expects}
+        onChange={(expects) => {
+          onChange({ ...tried, expects });
+        }}
+      />
       {tried.expects === 'version' && (
         <Field
           label="Version"
           name="version"
           value={tried.version}
           placeholder="0: it is empty"
-          problem={isWrong ? 'not a version' : undefined}
-          onInput={(version) => {
-            onChange({ ...tried, version });
-          }}
+          problem={version}
+          onInput={set('version')}
         />
       )}
+      <Field
+        label="No event with all of these tags"
+        name="tags"
+        value={tried.tags}
+        onInput={set('tags')}
+        placeholder="none: no condition"
+      />
+      <Field
+        label="Of these types"
+        name="types"
+        value={tried.types}
+        onInput={set('types')}
+        placeholder="any"
+      />
+      <Field
+        label="After position"
+        name="after"
+        value={tried.after}
+        problem={after}
+        onInput={set('after')}
+        placeholder="0"
+      />
       <button type="submit">Try</button>
     </Form>
   );
+}
+
+function Expects({
+  expects,
+  onChange,
+}: {
+  readonly expects: Tried['expects'];
+  readonly onChange: (expects: Tried['expects']) => void;
+}): VNode {
+  return (
+    <div class="field">
+      <label for="expects">Expects that it</label>
+      <select
+        id="expects"
+        value={expects}
+        onChange={(event) => {
+          const found = expectations.find(([value]) => value === event.currentTarget.value);
+          onChange(found?.[0] ?? 'version');
+        }}
+      >
+        {expectations.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+/** undefined: it is empty, or a number. */
+function problemOf(text: string, problem: string): string | undefined {
+  return text.trim() === '' || /^\d{1,16}$/.test(text.trim()) ? undefined : problem;
 }

@@ -3,19 +3,13 @@ import { useState } from 'preact/hooks';
 import { Page } from '../parts/page';
 import { Problem } from '../parts/problem';
 import { SameAs } from '../parts/same-as';
-import { shown } from '../parts/shown';
-import { EventLink, StreamLink } from '../parts/names';
-import { grouped } from '../parts/numbers';
-import { addressOf } from '../parts/route';
-import { call } from '../wire/connect';
-import { CallError } from '../wire/call-error';
-import type { AppendRequest } from '../wire/messages';
-import { TryCondition } from './try-condition';
-import { requestOf, TryForm, type Tried } from './try-form';
+import { tryAppend, tryCommands, tryRequest, type Attempt, type Tried } from '../reads/try-append';
+import { TryForm } from './try-form';
+import { TryOutcome } from './try-outcome';
 
 interface Result {
-  readonly request: AppendRequest;
-  readonly version?: string | undefined;
+  readonly stream: string;
+  readonly attempt?: Attempt;
   readonly error?: unknown;
 }
 
@@ -25,103 +19,30 @@ export function TryPage({ query }: { readonly query: URLSearchParams }): VNode {
     stream: query.get('stream') ?? '',
     expects: 'version',
     version: query.get('expected') ?? '',
+    tags: '',
+    types: '',
+    after: '',
   });
   const [result, setResult] = useState<Result | undefined>();
-  const request = requestOf(tried);
   const attempt = async (): Promise<void> => {
+    const request = tryRequest(tried);
+    const { stream } = request;
     try {
-      const { version = '0' } = await call('EventStoreService/Append', request, new AbortController().signal);
-      setResult({ request, version });
+      setResult({ stream, attempt: await tryAppend(request, new AbortController().signal) });
     } catch (error) {
-      setResult({ request, error });
+      setResult({ stream, error });
     }
   };
   return (
     <Page title="Try">
       <p class="prose">
-        Whether the gateway would accept an append that expects a version. The request has no events: the
-        gateway checks the expectation and stores nothing.
+        Whether the gateway would accept an append of one event, which expects a version of its stream or has
+        a condition on the events of all streams. The gateway checks the request and stores nothing.
       </p>
       <TryForm tried={tried} onChange={setTried} onSubmit={() => void attempt()} />
-      {result !== undefined && <Outcome result={result} />}
-      <SameAs
-        commands={{
-          method: 'EventStoreService/Append',
-          request,
-          sluice: tried.stream === '' ? undefined : ['version', tried.stream],
-        }}
-      />
-      <TryCondition />
+      <Problem error={result?.error} />
+      {result?.attempt !== undefined && <TryOutcome stream={result.stream} attempt={result.attempt} />}
+      <SameAs commands={tryCommands(tried)} />
     </Page>
-  );
-}
-
-function Outcome({ result }: { readonly result: Result }): VNode {
-  const { request, error, version } = result;
-  if (error === undefined) {
-    return (
-      <div class="outcome good" role="status">
-        <p class="problem-title">It would be accepted</p>
-        <p>
-          <StreamLink name={request.stream} /> is at version <b>{grouped(version)}</b>. Nothing was stored.
-        </p>
-      </div>
-    );
-  }
-  const conflict = error instanceof CallError ? error.details.conflict : undefined;
-  if (conflict === undefined) return <Problem error={error} />;
-  return (
-    <div class="outcome bad" role="alert">
-      <p class="problem-title">It would be a conflict</p>
-      <dl class="facts">
-        <div class="fact">
-          <dt>Stream</dt>
-          <dd>
-            <StreamLink name={conflict.stream} />
-          </dd>
-        </div>
-        <div class="fact">
-          <dt>Expected</dt>
-          <dd>
-            {conflict.expected === undefined ? 'that it exists' : `version ${grouped(conflict.expected)}`}
-          </dd>
-        </div>
-        <div class="fact">
-          <dt>Is at</dt>
-          <dd>
-            {conflict.actual === '0' ? (
-              'version 0: it does not exist'
-            ) : (
-              <>
-                version <EventLink stream={conflict.stream} version={conflict.actual} />
-              </>
-            )}
-          </dd>
-        </div>
-      </dl>
-      <Since stream={conflict.stream} expected={conflict.expected} actual={conflict.actual} />
-      <p class="faint wrap">{error instanceof Error ? shown(error.message) : ''}</p>
-    </div>
-  );
-}
-
-/** What came in between. */
-function Since({
-  stream,
-  expected,
-  actual,
-}: {
-  readonly stream: string;
-  readonly expected: string | undefined;
-  readonly actual: string;
-}): VNode | null {
-  const count = expected === undefined ? 0n : BigInt(actual) - BigInt(expected);
-  if (count <= 0n) return null;
-  return (
-    <p>
-      <a href={addressOf(['stream', stream], { from: actual })}>
-        {count === 1n ? 'See the event' : `See the ${grouped(count)} events`} that came in between
-      </a>
-    </p>
   );
 }

@@ -189,6 +189,7 @@ export interface AppendRequest {
   mustExist?: boolean | undefined;
   commitId?: string | undefined;
   condition?: AppendCondition | undefined;
+  validateOnly?: boolean | undefined;
 }
 
 export interface AppendCondition {

@@ -23,6 +23,7 @@ import {
   type Transaction,
 } from './transaction';
 import { untilDecided, type Appender } from './until-decided';
+import { validate, type Validated } from './validate';
 
 /** What the appends of one gateway share. */
 export interface Appending extends Appender {
@@ -44,7 +45,9 @@ export function append(
   const bounded = boundedBy(appending, call);
   if (command.events.length === 0) return checkOnly(appending, command, bounded).catch(rethrow);
   const { sizes } = appending.publisher;
-  const stored = store(appending, () => toTransaction(sizes, command, call.principal), bounded);
+  const encode = (): Transaction => toTransaction(sizes, command, call.principal);
+  if (command.validateOnly === true) return validated(appending, encode, bounded).then(toResult, rethrow);
+  const stored = store(appending, encode, bounded);
   return (command.withCommitTime === true ? timed(appending, stored, bounded) : stored).then(
     toResult,
     rethrow,
@@ -58,12 +61,9 @@ export function appendMulti(
   call: CallContext,
 ): Promise<AppendMultiResult> {
   const { sizes } = appending.publisher;
-  const stored = store(
-    appending,
-    () => toMultiTransaction(sizes, command, call.principal),
-    boundedBy(appending, call),
-  );
-  return stored.then(
+  const encode = (): Transaction => toMultiTransaction(sizes, command, call.principal);
+  const run = command.validateOnly === true ? validated : store;
+  return run(appending, encode, boundedBy(appending, call)).then(
     ({ position, streams, replayed, commitId }) => ({ position, streams, replayed, commitId }),
     rethrow,
   );
@@ -94,8 +94,10 @@ function boundedBy({ appendTimeoutMs }: Appending, call: CallContext): CallConte
   return withDeadline(call, Math.min(call.deadlineMs, performance.now() + appendTimeoutMs));
 }
 
-function toResult({ position, streams, commitTime, replayed, commitId }: Appended): AppendResult {
+function toResult({ streams, ...appended }: Validated): AppendResult {
+  const { position, replayed, commitId } = appended;
   const { version, firstVersion } = streams[0] as StreamAppended;
+  const commitTime = 'commitTime' in appended ? appended.commitTime : undefined;
   return { version, firstVersion, position, commitTime, replayed, commitId };
 }
 
@@ -112,6 +114,16 @@ function store(appending: Appending, encode: () => Transaction, call: CallContex
   return appending.queues.run(streamsWritten(transaction), transaction.bytes, call, () =>
     decide(appending, transaction, { signal: unattended, deadlineMs: call.deadlineMs, trace: call.trace }),
   );
+}
+
+/** Stores nothing. It counts as an append, but waits for no other one. */
+async function validated(
+  appending: Appending,
+  encode: () => Transaction,
+  call: CallContext,
+): Promise<Validated> {
+  const transaction = encode();
+  return appending.queues.run([], transaction.bytes, call, () => validate(appending, transaction, call));
 }
 
 /** Not an async function: nearly always there is no earlier call to look for. */

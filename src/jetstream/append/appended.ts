@@ -14,6 +14,7 @@ import {
   versionAfter,
   sequenceAfter,
   noVersion,
+  type CommitId,
   type Sequence,
   type UnixNanos,
   type Version,
@@ -27,6 +28,7 @@ import { isWritten, type StreamPart, type Transaction } from './transaction';
 
 /** A transaction that is stored. */
 export interface Appended extends AppendMultiResult {
+  readonly commitId: CommitId;
   /** undefined: not known. */
   readonly commitTime: UnixNanos | undefined;
   /** Whether nothing was stored, since nothing had to be. Default: false. */

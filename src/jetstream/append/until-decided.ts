@@ -14,39 +14,28 @@ import {
   VersionConflictError,
 } from '../../store/errors';
 import type { CallContext } from '../../store/event-store';
-import type { LogView, ViewedCommit } from '../../store/log';
+import type { ViewedCommit } from '../../store/log';
 import { during } from '../../store/trace';
 import type { Sequence } from '../../store/values';
 import { toStoreError } from '../nats/errors';
 import type { StoreFeatures } from '../log/store-features';
 import type { OutgoingMessage } from '../nats/publish';
-import {
-  checkNewStreams,
-  checkTombstones,
-  checkVersions,
-  replay,
-  storedNow,
-  type Appended,
-} from './appended';
-import { checkCondition, publishOnCondition } from './condition';
+import { replay, storedNow, type Appended } from './appended';
+import { publishOnCondition } from './condition';
 import { checkControl } from './control';
 import type { Doubts } from './doubts';
 import type { Fence } from './fence';
-import type { Heads } from './heads';
+import { lookUp, type Knowledge } from './look-up';
 import { next, untried, type Action, type Base, type Decision, type Event } from './next';
 import type { Published, Publisher, Unstored } from './publisher';
-import type { StoredCommits } from './stored-commits';
 import { firstStream, type Transaction } from './transaction';
 
 /** What the decision on an append needs. */
-export interface Appender {
-  readonly heads: Heads;
-  readonly commits: StoredCommits;
+export interface Appender extends Knowledge {
   readonly publisher: Publisher;
   readonly doubts: Doubts;
   readonly features: StoreFeatures;
   readonly fence: Fence;
-  readonly view: LogView;
 }
 
 const retryPauseMs = 20;
@@ -225,23 +214,9 @@ class Undecided {
     if (isRetry) await sleep(retryPauseMs);
     if (performance.now() >= this.call.deadlineMs) return { kind: 'late' };
     const { appender, transaction, call } = this;
-    const { condition } = transaction;
     try {
-      // Before the lookup by commit id: an attempt that is not found there cannot be stored before what the condition finds.
-      const upTo = condition && (await appender.view.catchUp(call));
-      const heads = await appender.heads.current(transaction.parts, call);
-      // Without the view, only the newest commit of the stream is known, not what holds of it.
-      if (transaction.request === 'control' && !heads.every(({ isViewed }) => isViewed))
-        throw appender.commits.fillingError();
-      if (doubted !== undefined || transaction.isRepeatable) {
-        const commits = await appender.commits.findUnder(heads, transaction, doubted);
-        if (commits.length > 0) return { kind: 'found', result: await this.replay(commits, doubted) };
-      }
-      checkVersions(transaction.parts, heads);
-      checkNewStreams(transaction.parts, heads);
-      checkTombstones(transaction.parts, heads);
-      if (condition !== undefined && upTo !== undefined)
-        await checkCondition(appender.view, condition, upTo, call);
+      const { commits, heads } = await lookUp(appender, transaction, doubted, call);
+      if (commits.length > 0) return { kind: 'found', result: await this.replay(commits, doubted) };
       const unneeded =
         transaction.request === 'control'
           ? checkControl(transaction, heads, appender.commits.view)

@@ -22,7 +22,7 @@ from .v1 import event_store_service_pb2 as store_pb2
 
 
 def append_request(
-    core: Core, stream: str, events: Sequence[NewEvent], conditions: options_.AppendConditions
+    core: Core, stream: str, events: Sequence[NewEvent], conditions: options_.AppendConditions | options_.AppendOptions
 ) -> store_pb2.AppendRequest:
     """Raises a TypeError or a ValueError for what cannot be sent."""
     return store_pb2.AppendRequest(
@@ -31,12 +31,14 @@ def append_request(
         commit_id=conditions.get("commit_id") or uuid7(),
         with_commit_time=conditions.get("with_commit_time", False),
         condition=to_condition(conditions.get("condition")),
+        validate_only=bool(conditions.get("validate_only", False)),
         **to_expectation(conditions.get("expected_version")),
     )
 
 
 def requested_commit(request: store_pb2.AppendRequest) -> Commit | None:
-    return Commit(request.stream, request.commit_id) if request.events else None
+    stores = request.events and not request.validate_only
+    return Commit(request.stream, request.commit_id) if stores else None
 
 
 def append_result(response: store_pb2.AppendResponse) -> AppendResult:
@@ -77,8 +79,10 @@ async def append_multi(
         ],
         commit_id=options.get("commit_id") or uuid7(),
         condition=to_condition(options.get("condition")),
+        validate_only=options.get("validate_only", False),
     )
-    commit = Commit(request.appends[0].stream if request.appends else "", request.commit_id)
+    first = request.appends[0].stream if request.appends else ""
+    commit = None if request.validate_only else Commit(first, request.commit_id)
 
     async def send(timeout: float) -> AppendMultiResult:
         method = "EventStoreService/AppendMulti"

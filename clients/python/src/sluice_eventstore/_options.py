@@ -59,8 +59,14 @@ class AppendConditions(TypedDict, total=False):
     """True: the result has the time of the commit. This costs one more request to the store."""
 
 
-class AppendOptions(AppendConditions, CallOptions):
+class AppendOptions(AppendConditions, CallOptions, total=False):
     """How to append."""
+
+    validate_only: bool
+    """
+    True: nothing is stored. The call fails as the append would now, or has the versions that it would get, position 0 and no
+    commit id; or, if an earlier append with the same commit id has stored the events, the result of that one.
+    """
 
 
 class AppendMultiOptions(CallOptions, total=False):
@@ -70,6 +76,8 @@ class AppendMultiOptions(CallOptions, total=False):
     condition: AppendCondition | None
     """As for `append`."""
     commit_id: str
+    validate_only: bool
+    """As for `append`."""
 
 
 class SessionOptions(CallOptions, total=False):

@@ -72,7 +72,7 @@ DURABILITY_FSYNC_ALWAYS: Durability
 DURABILITY_FSYNC_INTERVAL: Durability
 
 class AppendRequest(_message.Message):
-    __slots__ = ("stream", "events", "expected_version", "must_exist", "commit_id", "with_commit_time", "condition")
+    __slots__ = ("stream", "events", "expected_version", "must_exist", "commit_id", "with_commit_time", "condition", "validate_only")
     STREAM_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,7 @@ class AppendRequest(_message.Message):
     COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
     WITH_COMMIT_TIME_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     stream: str
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     expected_version: int
@@ -87,7 +88,8 @@ class AppendRequest(_message.Message):
     commit_id: str
     with_commit_time: bool
     condition: AppendCondition
-    def __init__(self, stream: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., expected_version: _Optional[int] = ..., must_exist: bool = ..., commit_id: _Optional[str] = ..., with_commit_time: bool = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, stream: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., expected_version: _Optional[int] = ..., must_exist: bool = ..., commit_id: _Optional[str] = ..., with_commit_time: bool = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class AppendCondition(_message.Message):
     __slots__ = ("query", "after_position", "within_stream")
@@ -116,16 +118,18 @@ class AppendResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., first_version: _Optional[int] = ..., position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., replayed: bool = ..., commit_id: _Optional[str] = ...) -> None: ...
 
 class AppendMultiRequest(_message.Message):
-    __slots__ = ("appends", "checks", "commit_id", "condition")
+    __slots__ = ("appends", "checks", "commit_id", "condition", "validate_only")
     APPENDS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     appends: _containers.RepeatedCompositeFieldContainer[StreamAppend]
     checks: _containers.RepeatedCompositeFieldContainer[VersionCheck]
     commit_id: str
     condition: AppendCondition
-    def __init__(self, appends: _Optional[_Iterable[_Union[StreamAppend, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[VersionCheck, _Mapping]]] = ..., commit_id: _Optional[str] = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, appends: _Optional[_Iterable[_Union[StreamAppend, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[VersionCheck, _Mapping]]] = ..., commit_id: _Optional[str] = ..., condition: _Optional[_Union[AppendCondition, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class StreamAppend(_message.Message):
     __slots__ = ("stream", "events", "expected_version", "must_exist")
