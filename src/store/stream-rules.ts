@@ -52,6 +52,9 @@ export function stateOf(rules: StreamRules, version: Version): StreamState {
   return rules.isDeleted && version < rules.firstVersion ? 'deleted' : 'active';
 }
 
+/** Those of the rules that hide events. */
+export type HidingRules = Pick<StreamRules, 'firstVersion' | keyof Retention>;
+
 /** What is hidden of a stream when a read begins: events before a version, and commits before a time. */
 export interface Hidden {
   /** The first version that its rules leave, by number. */
@@ -61,7 +64,7 @@ export interface Hidden {
 }
 
 /** What the rules hide of a stream at a version, now. */
-export function hiddenBy(rules: StreamRules, version: Version, nowNanos: bigint): Hidden {
+export function hiddenBy(rules: HidingRules, version: Version, nowNanos: bigint): Hidden {
   const { firstVersion, maxCount, maxAgeNanos } = rules;
   const byCount = maxCount === undefined ? 0n : version - maxCount + 1n;
   return {

@@ -1,12 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { HidingRules } from '../../store/stream-rules';
+import { version } from '../../store/values';
 import { nameHash, nameKey } from '../segments/name-key';
-
-/** What the rules of a stream say without a look at the stream. */
-export interface KnownRules {
-  readonly firstVersion: number;
-  /** Whether its retention may hide more. */
-  readonly hasRetention: boolean;
-}
 
 /** Bounds of what is in memory: the names of this many streams, with this many bytes. The rest is looked up in the index. */
 export interface FirstVersionBounds {
@@ -14,7 +9,7 @@ export interface FirstVersionBounds {
   readonly nameBytesMax: number;
 }
 
-/** With its names and numbers, a table is at most 14 MB. */
+/** With its names and numbers, a table is at most 16 MB. */
 export const firstVersionBounds: FirstVersionBounds = { streamsMax: 1 << 17, nameBytesMax: 8 << 20 };
 
 /** What `find` returns for a stream without rules, and for one that is not in memory and may have rules. */
@@ -26,8 +21,8 @@ const initialStreams = 64;
 const filterBits = 64;
 
 /**
- * The first version of each stream that has rules, in memory, for reads over all streams: these meet every commit of the store, and
- * most streams have no rules. A filter over a few bytes of the name comes first; only for what passes it, the name is looked up. There
+ * What the rules of each stream hide, in memory, for reads over all streams: these meet every commit of the store, and most streams
+ * have no rules. A filter over a few bytes of the name comes first; only for what passes it, the name is looked up. There
  * are no strings and no objects per stream.
  */
 export class FirstVersions {
@@ -38,6 +33,10 @@ export class FirstVersions {
   /** Where the name of each stream ends in `names`; it begins where the one before ends. */
   private ends = new Uint32Array(initialStreams);
   private firstVersions = new Float64Array(initialStreams);
+  /** 0: no bound. */
+  private maxCounts = new Float64Array(initialStreams);
+  /** In nanoseconds; 0: no bound. */
+  private maxAges = new BigUint64Array(initialStreams);
   private retained = new Uint8Array(initialStreams);
   private size = 0;
   private isFull = false;
@@ -45,14 +44,16 @@ export class FirstVersions {
 
   constructor(private readonly bounds: FirstVersionBounds = firstVersionBounds) {}
 
-  set(stream: string, { firstVersion, hasRetention }: KnownRules): void {
+  set(stream: string, { firstVersion, maxCount = 0n, maxAgeNanos = 0n }: HidingRules): void {
     const name = Buffer.from(stream, 'latin1');
     const view = new DataView(name.buffer, name.byteOffset, name.length);
     const found = this.find(view, 0, name.length);
     const entry = found >= 0 ? found : this.add(name, view);
     if (entry < 0) return;
-    this.firstVersions[entry] = firstVersion;
-    this.retained[entry] = hasRetention ? 1 : 0;
+    this.firstVersions[entry] = Number(firstVersion);
+    this.maxCounts[entry] = Number(maxCount);
+    this.maxAges[entry] = maxAgeNanos;
+    this.retained[entry] = maxCount === 0n && maxAgeNanos === 0n ? 0 : 1;
   }
 
   /** The entry of a stream whose name lies between two offsets; or `without`, or `unknown`. */
@@ -66,8 +67,18 @@ export class FirstVersions {
     return this.firstVersions[entry] as number;
   }
 
+  /** Whether retention may hide more than the versions before the first one. */
   hasRetention(entry: number): boolean {
     return this.retained[entry] === 1;
+  }
+
+  rulesOf(entry: number): HidingRules {
+    const [maxCount, maxAgeNanos] = [this.maxCounts[entry] as number, this.maxAges[entry] as bigint];
+    return {
+      firstVersion: version(BigInt(this.firstVersionOf(entry))),
+      maxCount: maxCount === 0 ? undefined : BigInt(maxCount),
+      maxAgeNanos: maxAgeNanos === 0n ? undefined : maxAgeNanos,
+    };
   }
 
   private lookUp(view: DataView, start: number, end: number): number {
@@ -138,6 +149,8 @@ export class FirstVersions {
     const streams = 2 * this.ends.length;
     this.ends = copyTo(new Uint32Array(streams), this.ends);
     this.firstVersions = copyTo(new Float64Array(streams), this.firstVersions);
+    this.maxCounts = copyTo(new Float64Array(streams), this.maxCounts);
+    this.maxAges = copyTo(new BigUint64Array(streams), this.maxAges);
     this.retained = copyTo(new Uint8Array(streams), this.retained);
     this.slots = new Int32Array(4 * streams);
     this.filter = new Uint32Array((streams * filterBits) / 32);
@@ -148,10 +161,7 @@ export class FirstVersions {
   }
 }
 
-function copyTo<Numbers extends Uint32Array | Float64Array | Uint8Array>(
-  target: Numbers,
-  source: Numbers,
-): Numbers {
+function copyTo<Numbers extends { set(numbers: Numbers): void }>(target: Numbers, source: Numbers): Numbers {
   target.set(source);
   return target;
 }

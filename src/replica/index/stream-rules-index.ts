@@ -3,7 +3,7 @@ import type { StreamRules } from '../../store/stream-rules';
 import type { Position } from '../../store/values';
 import { readRules, rulesBytes, writeRules } from '../segments/control-body';
 import { writeUint64BE } from '../segments/uint64';
-import { FirstVersions, type KnownRules } from './first-versions';
+import { FirstVersions } from './first-versions';
 import { check, checksumBytes, integerKey, seal } from './index-keys';
 
 /** What the newest control of a stream says. */
@@ -80,17 +80,17 @@ export class StreamRulesIndex {
     return 0n;
   }
 
-  /** The first versions of all streams that have rules. They are read when they are first needed. Throws DamagedReplicaError. */
+  /** What the rules of all streams hide. They are read when they are first needed. Throws DamagedReplicaError. */
   firstVersions(): FirstVersions {
     if (this.inMemory !== undefined && !this.isBehind) return this.inMemory;
     const { upTo, lastControl } = this;
     const firstVersions = this.inMemory ?? new FirstVersions();
     if (this.inMemory === undefined)
-      for (const { stream, rules } of this.all()) firstVersions.set(stream, knownRules(rules));
+      for (const { stream, rules } of this.all()) firstVersions.set(stream, rules);
     else
       for (const { stream } of this.streamsAfter(upTo)) {
         const stored = this.get(stream);
-        if (stored !== undefined) firstVersions.set(stream, knownRules(stored.rules));
+        if (stored !== undefined) firstVersions.set(stream, stored.rules);
       }
     [this.inMemory, this.upTo, this.isBehind] = [firstVersions, lastControl, false];
     return firstVersions;
@@ -114,11 +114,6 @@ export class StreamRulesIndex {
     for (const { key, value } of this.tables.rules.getRange({})) toRules(key, value);
     for (const { key, value } of this.tables.controls.getRange({})) toStream(key, value);
   }
-}
-
-function knownRules({ firstVersion, maxCount, maxAgeNanos }: StreamRules): KnownRules {
-  const hasRetention = maxCount !== undefined || maxAgeNanos !== undefined;
-  return { firstVersion: Number(firstVersion), hasRetention };
 }
 
 /** The length of what is stored for a control. */

@@ -82,15 +82,16 @@ export class Hiding {
   private judge(key: string | number, record: RecordIterator): Judged {
     const known = this.judged.get(key);
     if (known !== undefined) return known;
-    const judged = this.judgeStream(record.name);
+    const judged = this.judgeStream(record.name, key);
     if (this.judged.size === judgedMax) this.judged.clear();
     this.judged.set(key, judged);
     return judged;
   }
 
-  private judgeStream(stream: string): Judged {
-    const { files, judgement } = this;
-    const rules = files.index.rules.get(stream)?.rules;
+  /** A lookup of the rules in the index takes as long as several commits. */
+  private judgeStream(stream: string, key: string | number): Judged {
+    const { files, firstVersions, judgement } = this;
+    const rules = typeof key === 'number' ? firstVersions.rulesOf(key) : files.index.rules.get(stream)?.rules;
     if (rules === undefined) return nothing;
     if (judgement === undefined) return { ...nothing, firstVersion: Number(rules.firstVersion) };
     const mayHideByCount = rules.maxCount !== undefined && this.isLonger(stream, rules.maxCount);
