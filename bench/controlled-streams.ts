@@ -1,8 +1,9 @@
 import { connect, type SluiceClient } from '../src/client/client';
 import { newEvents } from './events';
 import { prefill, type PlannedCommit } from './prefill';
-import { estimate, ratioOf, renderEstimate, type Pair } from './ratio';
+import { estimate, ratioOf, renderEstimate, type Estimate, type Pair } from './ratio';
 import { calls, inWords, type Run } from './run';
+import { samplerPath, sampledShare } from './sampled-share';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
 import { renderRows } from './table';
 import { toNewEvents } from './typescript-peer';
@@ -37,6 +38,14 @@ type Phase = (typeof phases)[number];
 /** What the pieces cost, in microseconds of CPU time of the gateway for one of what is counted. */
 type Costs = Readonly<Record<Phase, Record<Row, Pair[]>>>;
 
+/** The files whose functions run for the sake of controls only, or do next to nothing in a store without controls. */
+const controlFiles =
+  /[/](?:hiding|shared-hiding|stream-lifecycle|first-versions|stream-rules-index|stream-rules)[.]js$/;
+/** How much CPU time of a gateway is sampled for each row. */
+const sampledMs = 2_000;
+
+type Shares = Readonly<Record<Row, Estimate>>;
+
 interface Side {
   readonly gateway: BenchGateway;
   readonly client: SluiceClient;
@@ -61,7 +70,8 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
     await creating[Symbol.asyncDispose]();
     await prefill(nats.url, plan(streams));
   }
-  await using first = await startBenchGateway({ name: title, nats: firstNats, peaks });
+  const sampled = { name: title, nats: firstNats, peaks, preload: samplerPath };
+  await using first = await startBenchGateway(sampled);
   await using second = await startBenchGateway({ name: `${title}: second`, nats: secondNats, peaks });
   using firstClient = connect(first.address);
   using secondClient = connect(second.address);
@@ -71,7 +81,8 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
     { gateway: second, client: secondClient },
   ];
   const costs = await costsOf(run, sides, streams);
-  return [`# What ${title} cost`, facts, render(costs, streams)].join('\n\n');
+  const shares = await sharesOf(run, sides, streams);
+  return [`# What ${title} cost`, facts, render(costs, shares, streams)].join('\n\n');
 }
 
 /** The streams take turns, so that the commits of a stream lie apart. */
@@ -159,6 +170,23 @@ async function measure(
   return pairs;
 }
 
+/** How much of the time of the first gateway is spent on controls, once it has them. */
+async function sharesOf({ settings, progress }: Run, sides: Sides, streams: number): Promise<Shares> {
+  const [{ gateway, client }] = sides;
+  const loads = loadsOf(streams, await positionsOf(sides, streams * commitsEach));
+  const shareOf = async (row: Row): Promise<Estimate> => {
+    progress(`${title}: samples of ${rows[row]}`);
+    return sampledShare(gateway.pid, controlFiles, async () => {
+      const endMs = gateway.cpuMs() + sampledMs * settings.sizes.callsShare;
+      for (let piece = 0; piece === 0 || gateway.cpuMs() < endMs; piece++) await loads[row](client, piece);
+    });
+  };
+  const all = await shareOf('all');
+  const catchUp = await shareOf('catchUp');
+  const stream = await shareOf('stream');
+  return { all, catchUp, stream, append: await shareOf('append') };
+}
+
 /** The CPU time of the gateway, in microseconds, for one of what is counted. */
 async function costOf({ gateway, client }: Side, piece: number, load: Load): Promise<number> {
   const beganMs = gateway.cpuMs();
@@ -190,13 +218,15 @@ async function inTurns(
   return turns;
 }
 
-function render(costs: Costs, streams: number): string {
+function render(costs: Costs, shares: Shares, streams: number): string {
   const about =
     `Durability: ${durability.interval}. CPU time of the gateway in microseconds, for two stores of ${inWords(streams)} streams with ` +
     `${commitsEach} commits of 1 event, and what is appended: every tenth stream gets a retention that hides nothing, first in one store, ` +
     `then in the other. ${readers} callers read, ${appenders} append. ratio: what the first store costs beside the second one while only the first ` +
     'one has controls, divided by the geometric mean of what it costs beside it before and after, when both are alike. resolution: what ' +
-    'it costs beside it after, divided by before: 1, if the method were exact. In brackets: the interval with 95 % confidence.';
+    'it costs beside it after, divided by before: 1, if the method were exact. share: how much of the time of its main thread the first gateway spends in ' +
+    'the functions for controls and in what they call, by samples: it does not depend on how fast the machine is, and it leaves out what ' +
+    'controls cost the caches of the processor. In brackets: the interval with 95 % confidence.';
   const figures = (Object.keys(rows) as Row[]).map((row) => {
     const [none, first, both] = phases.map((phase) => costs[phase][row]) as [Pair[], Pair[], Pair[]];
     const meanOf = (side: 0 | 1): string =>
@@ -209,10 +239,11 @@ function render(costs: Costs, streams: number): string {
       const [before = NaN, after = NaN] = samples.map(ratioOf);
       return after / before;
     });
-    return [rows[row], meanOf(0), meanOf(1), renderEstimate(effect), renderEstimate(nothing)];
+    const share = renderEstimate(shares[row]);
+    return [rows[row], meanOf(0), meanOf(1), share, renderEstimate(effect), renderEstimate(nothing)];
   });
   return [
     about,
-    renderRows([['what', '10 % with controls', 'none', 'ratio', 'resolution'], ...figures]),
+    renderRows([['what', '10 % with controls', 'none', 'share', 'ratio', 'resolution'], ...figures]),
   ].join('\n\n');
 }

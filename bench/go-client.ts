@@ -14,15 +14,24 @@ const category = 'followed';
 const piecesEach = 4;
 
 /** The stubs come twice: how much they differ from themselves is what the method does not resolve. */
-const sides = ['client', 'stubs', 'stubs again'] as const;
+const sides = ['client', 'stubs', 'stubs again', 'stubs with a deadline'] as const;
 
 type Side = (typeof sides)[number];
+
+const peers: Readonly<Record<Side, PeerName>> = {
+  client: 'goClient',
+  stubs: 'generatedV7',
+  'stubs again': 'generatedV7',
+  'stubs with a deadline': 'generatedV7Deadline',
+};
 
 interface Row {
   readonly what: string;
   readonly callers: number;
   /** Of each caller in one piece. */
   readonly callsEach: number;
+  /** The client gives appends a deadline, and streams of responses none. */
+  readonly sides: readonly Side[];
   readonly operation: (side: Side) => Operation;
 }
 
@@ -81,7 +90,7 @@ function rows(sizes: Sizes): Row[] {
   const events = storedEvents(sizes);
   const catchUp: Operation = { kind: 'catchUp', pattern: `${category}.*`, events };
   const read: Operation = { kind: 'read', streams: { prefix: category, count: 1 }, range: 'all', events };
-  const pages = { callers: 1, callsEach: calls(3, sizes) };
+  const pages = { callers: 1, callsEach: calls(3, sizes), sides: sides.slice(0, 3) };
   return [
     appendRow(1, calls(150, sizes)),
     appendRow(sizes.manyCallers, calls(30, sizes)),
@@ -96,9 +105,10 @@ function appendRow(callers: number, callsEach: number): Row {
     what: 'append of 1 event',
     callers,
     callsEach,
+    sides,
     operation: (side) => ({
       kind: 'append',
-      streams: `${side.replace(' ', '-')}-${callers}`,
+      streams: `${side.replaceAll(' ', '-')}-${callers}`,
       events: 1,
       callsPerStream: Number.MAX_SAFE_INTEGER,
       version: 0,
@@ -117,8 +127,8 @@ async function measure({ settings, signal }: Run, row: Row, servers: Servers): P
   const warmUp = calls(piecesEach, settings.sizes);
   for (let piece = 0; piece < warmUp * (1 + settings.rounds); piece++) {
     const costs = new Map<Side, Cost>();
-    const first = piece % sides.length;
-    for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
+    const first = piece % row.sides.length;
+    for (const side of [...row.sides.slice(first), ...row.sides.slice(0, first)]) {
       signal.throwIfAborted();
       costs.set(side, await costOf(row, side, piece * row.callsEach, servers));
     }
@@ -133,7 +143,7 @@ async function costOf(
   firstCall: number,
   { clients, gateway }: Servers,
 ): Promise<Cost> {
-  const peer: PeerName = side === 'client' ? 'goClient' : 'generatedV7';
+  const peer = peers[side];
   await gateway.caughtUp();
   const beganMs = gateway.cpuMs();
   const slot = await clients.run({ peer, callers, callsEach, firstCall, operation: operation(side) });
@@ -155,29 +165,23 @@ const figures = {
 function render(measured: readonly Measured[]): string {
   const about =
     `Durability: ${durability.interval}. Client: that of clients/go, which makes commit ids, sends appends again, checks the ends of ` +
-    'reads and asks for heartbeats. Stubs: grpc-go alone, with a commit id of the same kind. Both are called by one process (bench/go), ' +
-    'and call the same gateway. CPU: microseconds of CPU time of that process for one call. In the ratios of the client to the stubs, CPU is ' +
-    'that of this process, all CPU has that of the gateway too, and time is by the clock. The second line of each row has the stubs beside the ' +
-    'stubs: 1, if the method were exact. In brackets: the interval with 95 % confidence.';
+    'reads and asks for heartbeats. Stubs: grpc-go alone, with a commit id of the same kind, and for appends also with the deadline of 15 s ' +
+    'that the client sets. All are called by one process (bench/go), and call the same gateway. The first two figures are microseconds of ' +
+    'CPU time of that process for one call. In the ratios, CPU is that of this process, all CPU has that of the gateway too, and time is by ' +
+    'the clock. The stubs beside the stubs are 1, if the method were exact. In brackets: the interval with 95 % confidence.';
   const lines = measured.flatMap(({ row, pieces }) => {
-    const meanOf = (side: Side): string =>
-      inWords(Math.round(pieces.reduce((sum, piece) => sum + piece[side].load, 0) / pieces.length));
-    const ratios = (pairOf: (piece: Piece, of: (cost: Cost) => number) => Pair): string[] =>
-      Object.values(figures).map((of) => {
-        const pairs = pieces.map((piece) => pairOf(piece, of));
+    const line = (one: Side, other: Side): string[] => {
+      const ratios = Object.values(figures).map((of) => {
+        const pairs = pieces.map((piece): Pair => [of(piece[one]), of(piece[other])]);
         return renderEstimate(estimate([pairs], ([drawn = []]) => ratioOf(drawn)));
       });
-    const callers = row.callers.toString();
-    const client = ratios((piece, of) => [
-      of(piece.client),
-      (of(piece.stubs) + of(piece['stubs again'])) / 2,
-    ]);
-    const stubs = ratios((piece, of) => [of(piece.stubs), of(piece['stubs again'])]);
-    return [
-      [row.what, callers, meanOf('client'), meanOf('stubs'), ...client],
-      [`${row.what}: stubs twice`, callers, meanOf('stubs'), meanOf('stubs again'), ...stubs],
-    ];
+      const means = [one, other].map((side) =>
+        inWords(Math.round(pieces.reduce((sum, piece) => sum + piece[side].load, 0) / pieces.length)),
+      );
+      return [`${row.what}: ${one} / ${other}`, row.callers.toString(), ...means, ...ratios];
+    };
+    return [...row.sides.slice(1).map((side) => line('client', side)), line('stubs', 'stubs again')];
   });
-  const header = ['what', 'callers', 'client CPU', 'stubs CPU', 'CPU', 'all CPU', 'time'];
+  const header = ['what', 'callers', 'one', 'other', 'CPU', 'all CPU', 'time'];
   return [about, renderRows([header, ...lines])].join('\n\n');
 }

@@ -10,11 +10,20 @@ export interface Job {
 }
 
 /**
- * The client: the generated one, the same with a UUID v4 or, in Go, a UUID v7 as each commit id, the TypeScript client, that with a session, plain
+ * The client: the generated one, the same with a UUID v4 or, in Go, a UUID v7 as each commit id, also with a
+ * deadline of 15 s for each append, the TypeScript client, that with a session, plain
  * HTTP/2 on a gateway, hand-written code with the NATS client, or, in Go, the Go client.
  */
 export type PeerName =
-  'generated' | 'generatedV4' | 'generatedV7' | 'typescript' | 'session' | 'wire' | 'raw' | 'goClient';
+  | 'generated'
+  | 'generatedV4'
+  | 'generatedV7'
+  | 'generatedV7Deadline'
+  | 'typescript'
+  | 'session'
+  | 'wire'
+  | 'raw'
+  | 'goClient';
 
 /** What a call does. The figures are those of the call alone; a wrong response fails the whole run. */
 export type Operation =

@@ -12,7 +12,7 @@ import { sessionPeer, typescriptPeer } from './typescript-peer';
 import { wirePeer } from './wire-peer';
 
 /** Those that are called from this process. */
-type NodePeer = Exclude<PeerName, 'goClient' | 'generatedV7'>;
+type NodePeer = Exclude<PeerName, 'goClient' | 'generatedV7' | 'generatedV7Deadline'>;
 
 /**
  * A load process: it makes the calls in its own process, as real clients do. clients.ts starts it with the addresses of the

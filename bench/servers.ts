@@ -25,6 +25,7 @@ export const durability: Readonly<Record<Sync, string>> = {
 export interface BenchGateway extends AsyncDisposable {
   /** host:port */
   readonly address: string;
+  readonly pid: number;
   /** Waits until the replica of the log has come to its end. */
   readonly caughtUp: () => Promise<void>;
   /** The memory that it has resident now; NaN where the system has no /proc. */
@@ -108,17 +109,18 @@ export async function startBenchGateway(options: GatewayOptions): Promise<BenchG
     await stop();
     throw error;
   }
+  const pid = gateway.pid as number;
   return {
     address,
+    pid,
     caughtUp: () =>
       until(async () => {
         const { replica } = await client.serverInfo();
         return replica !== undefined && replica.lag < indexLagMax;
       }, indexTimeoutMs),
     residentBytes: () => memoryBytes(gateway, 'VmRSS') ?? NaN,
-    cpuMs: () => 1_000 * threadSecondsOf(gateway.pid as number),
-    familyCpuMs: () =>
-      familyOf(gateway.pid as number).reduce((sum, pid) => sum + 1_000 * cpuSecondsOf(pid), 0),
+    cpuMs: () => 1_000 * threadSecondsOf(pid),
+    familyCpuMs: () => familyOf(pid).reduce((sum, member) => sum + 1_000 * cpuSecondsOf(member), 0),
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -91,7 +91,7 @@ test(
       'GetVersion',
       'ReadByCorrelation of 10 events',
       'ReadStream of 20 events, each read',
-      ...(hasGo ? ['catch-up of 500 events: stubs twice'] : []),
+      ...(hasGo ? ['catch-up of 500 events: stubs / stubs again'] : []),
     ])
       expect(names).toContain(what);
     const figures = rows.filter(([, cells]) => cells.length === 9);

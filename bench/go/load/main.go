@@ -65,20 +65,22 @@ type store = sluicev1.EventStoreServiceClient
 // peer is how calls are made: with the stubs, or with the client of clients/go.
 type peer struct {
 	store
-	client *sluice.Client // nil: with the stubs
-	hasIDs bool           // whether appends with the stubs have commit ids
+	client   *sluice.Client // nil: with the stubs
+	hasIDs   bool           // whether appends with the stubs have commit ids
+	deadline time.Duration  // of appends with the stubs; 0: none
 }
 
 func main() {
 	count, err := strconv.Atoi(os.Args[2])
 	check(err)
-	stubs, identified, clients := make([]peer, count), make([]peer, count), make([]peer, count)
+	stubs, identified, bounded, clients := make([]peer, count), make([]peer, count), make([]peer, count), make([]peer, count)
 	for i := range count {
 		conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
 		check(err)
 		conn.Connect()
 		stubs[i] = peer{store: sluicev1.NewEventStoreServiceClient(conn)}
 		identified[i] = peer{store: stubs[i].store, hasIDs: true}
+		bounded[i] = peer{store: stubs[i].store, hasIDs: true, deadline: 15 * time.Second} // as the client by default
 		clients[i].client, err = sluice.Connect(os.Args[1])
 		check(err)
 	}
@@ -103,6 +105,8 @@ func main() {
 			peers = clients
 		case "generatedV7":
 			peers = identified
+		case "generatedV7Deadline":
+			peers = bounded
 		}
 		done, err := perform(peers, versions, asked)
 		if err != nil {
@@ -238,7 +242,12 @@ func (p peer) appended(stream string, events []*sluicev1.Event, version uint64) 
 	if p.hasIDs {
 		request.CommitId = sluice.NewID()
 	}
-	return p.store.Append(context.Background(), request)
+	if p.deadline == 0 {
+		return p.store.Append(context.Background(), request)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), p.deadline)
+	defer cancel()
+	return p.store.Append(ctx, request)
 }
 
 func (p peer) read(stream string, wanted int) error {
