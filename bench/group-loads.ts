@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { GroupMessage, GroupProgress, GroupTask } from './group-load';
+import { cpuSecondsOf } from './peer-servers';
 
 /** Processes of members and workers. */
 export interface GroupLoads extends AsyncDisposable {
@@ -10,6 +11,8 @@ export interface GroupLoads extends AsyncDisposable {
    * and stops them. Resolves with what each process received.
    */
   run(task: GroupTask, events: number): Promise<readonly GroupProgress[]>;
+  /** The processor time of all processes so far, in seconds. */
+  cpuSeconds(): number;
 }
 
 const timeoutMs = 180_000;
@@ -20,6 +23,7 @@ export async function startGroupLoads(count: number, address: string, natsUrl: s
   );
   await Promise.all(children.map((child) => once(child, 'message')));
   return {
+    cpuSeconds: () => children.reduce((sum, { pid }) => sum + cpuSecondsOf(pid as number), 0),
     async run(task, events) {
       const busy = children.slice(0, task.delivery === undefined ? task.workers : 1);
       const share = (part: number): number => Math.floor((task.workers * part) / busy.length);

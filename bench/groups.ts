@@ -20,25 +20,39 @@ const deliveryWorkers = 4;
 const idleGroupsFull = 1_000;
 const idleGroupsQuick = 10;
 const idleMs = 10_000;
-const sides: readonly GroupSide[] = ['group', 'pull'];
+const workersMany = 2;
 
 /** What the rows share. */
 interface Setting {
   readonly run: Run;
-  readonly gateway: BenchGateway;
+  /** The gateway with one process, and its load. */
+  readonly one: Served;
+  /** The gateway with workers. */
+  readonly many: Served;
   readonly natsPid: number;
   readonly client: SluiceClient;
   readonly manager: JetStreamManager;
-  readonly loads: GroupLoads;
   /** Of the log. */
   readonly events: number;
 }
 
+interface Served {
+  readonly gateway: BenchGateway;
+  readonly loads: GroupLoads;
+}
+
+/** What a row compares. */
+interface Side {
+  readonly kind: GroupSide;
+  readonly served: Served;
+}
+
 interface Rate {
   readonly perSecond: number;
-  /** Of the gateway and of its nats-server, for an event, in microseconds. */
+  /** Of the gateway, of nats-server, and of the members or workers, for an event, in microseconds. */
   readonly gatewayUs: number;
   readonly natsUs: number;
+  readonly loadUs: number;
 }
 
 /** Consumer groups beside a durable pull consumer of JetStream, as a part of RESULTS.md. `facts`: how it was measured. */
@@ -52,11 +66,20 @@ export async function consumerGroups(run: Run, facts: string): Promise<string | 
   await prefill(nats.url, storedBefore(events));
   await gateway.caughtUp();
   await using loads = await startGroupLoads(settings.clients, gateway.address, nats.url);
+  const args = [`--workers=${workersMany}`];
+  const name = `${title}, ${workersMany} workers`;
+  await using workers = await startBenchGateway({ name, nats, peaks, args });
+  await workers.caughtUp();
+  await using theirLoads = await startGroupLoads(settings.clients, workers.address, nats.url);
   const connection = await connectNats({ servers: nats.url, noAsyncTraces: true });
   const manager = await connection.jetstreamManager();
   const client = connect(gateway.address);
   const natsPid = nats.pid as number;
-  const setting: Setting = { run, gateway, natsPid, client, manager, loads, events };
+  const [one, many] = [
+    { gateway, loads },
+    { gateway: workers, loads: theirLoads },
+  ];
+  const setting: Setting = { run, one, many, natsPid, client, manager, events };
   try {
     const parts = [await rates(setting), await deliveries(setting), await idle(setting)];
     return [`# ${title[0]?.toUpperCase() ?? ''}${title.slice(1)}`, facts, about(run, events), ...parts].join(
@@ -76,10 +99,12 @@ function about({ settings }: Run, events: number): string {
     `they decode the events too. Either may have ${inFlight} deliveries at a time for each worker (max_ack_pending: their sum). ` +
     `The workers are in up to ${settings.clients} load processes; the load, the gateway and nats-server share the processors of ` +
     'this machine. A pull consumer keeps no order of a stream across workers; a group does. The bound of a group is the one thread ' +
-    'of its gateway, through which all events go, while workers of a pull consumer share the threads of nats-server: with 4 members it ' +
-    'has two thirds of the CPU, the members a third, nats-server a thirtieth (profile of 2026-11-30). A third of its time keeps the ' +
-    'order of streams and what is settled, a third reads and writes gRPC messages, a seventh collects garbage. Rates are from the ' +
-    'first delivery to the last one. CPU: of the gateway and of nats-server for each event, in microseconds. Figures are medians.'
+    `of its gateway, through which all events go, while workers of a pull consumer share the threads of nats-server; beside it is a ` +
+    `gateway with ${workersMany} workers. Where the time of that thread goes, with 4 members (profile of 2026-11-30): a fifth is native ` +
+    'code of HTTP/2, sockets and files, a fifth reads the log and cuts it into units, 14 % choose and encode deliveries, a tenth decodes ' +
+    'and settles acknowledgements, a tenth collects garbage, 5 % are records of lanes and timers; the rest is JavaScript of Node and ' +
+    'grpc-js, for streams and promises. Rates are from the first delivery to the last one. CPU: of the gateway with its workers, of ' +
+    'nats-server and of the load for each event, in microseconds. Figures are medians.'
   );
 }
 
@@ -88,50 +113,60 @@ function* storedBefore(events: number): Generator<PlannedCommit> {
 }
 
 async function rates(setting: Setting): Promise<string> {
-  const head = [
-    'members',
-    'group events/s',
-    'pull events/s',
-    'ratio',
-    'group CPU',
-    '+ NATS',
-    'pull CPU of NATS',
-  ];
+  const { one, many } = setting;
+  const head = ['members', 'side', 'events/s', 'beside pull', 'gateway CPU', '+ NATS', '+ load', '= all'];
   const rows: string[][] = [];
   for (const workers of memberCounts) {
-    const [group, pull] = await interleaved(setting, `members: ${workers}`, (side) =>
+    const labels = ['group', ...(workers > 1 ? [`group, ${workersMany} workers`] : []), 'pull'];
+    const sides: Side[] = labels.map((label) => ({
+      kind: label === 'pull' ? 'pull' : 'group',
+      served: label.includes(',') ? many : one,
+    }));
+    const measured = await interleaved(setting, `members: ${workers}`, sides, (side) =>
       rateOf(setting, side, workers),
     );
-    const of = (all: readonly Rate[], key: keyof Rate): string => whole(median(all.map((one) => one[key])));
-    const ratios = group.map((one, round) => one.perSecond / (pull[round]?.perSecond ?? NaN));
-    rows.push([
-      workers.toString(),
-      of(group, 'perSecond'),
-      of(pull, 'perSecond'),
-      withRange(ratios),
-      of(group, 'gatewayUs'),
-      of(group, 'natsUs'),
-      of(pull, 'natsUs'),
-    ]);
+    const pull = measured.at(-1) ?? [];
+    for (const [index, all] of measured.entries()) {
+      const of = (figure: (rate: Rate) => number): number => median(all.map(figure));
+      const ratios = all.map(({ perSecond: rate }, round) => rate / (pull[round]?.perSecond ?? NaN));
+      const cpu = [
+        of(({ gatewayUs }) => gatewayUs),
+        of(({ natsUs }) => natsUs),
+        of(({ loadUs }) => loadUs),
+        of(({ gatewayUs, natsUs, loadUs }) => gatewayUs + natsUs + loadUs),
+      ];
+      rows.push([
+        workers.toString(),
+        labels[index] ?? '',
+        whole(of(({ perSecond: rate }) => rate)),
+        all === pull ? '' : withRange(ratios),
+        ...cpu.map((us) => us.toFixed(1)),
+      ]);
+    }
   }
   return renderRows([head, ...rows]);
 }
 
-async function rateOf(setting: Setting, kind: GroupSide, workers: number): Promise<Rate> {
-  const { loads, events, gateway, natsPid } = setting;
-  const [gatewayMs, natsSeconds] = [gateway.cpuMs(), cpuSecondsOf(natsPid)];
+async function rateOf(setting: Setting, { kind, served }: Side, workers: number): Promise<Rate> {
+  const { events, natsPid } = setting;
+  const { gateway, loads } = served;
+  const cpuNow = (): number[] => [
+    gateway.familyCpuMs(),
+    1_000 * cpuSecondsOf(natsPid),
+    1_000 * loads.cpuSeconds(),
+  ];
   const task = { kind, name: 'rate', workers, inFlight };
+  const before = cpuNow();
   const reports = await withConsumer(setting, task, { patterns: 'work.>', isNew: false }, () =>
     loads.run(task, events),
   );
-  const received = reports.reduce((sum, one) => sum + one.received, 0);
+  const received = reports.reduce((sum, report) => sum + report.received, 0);
   const elapsedMs =
     Math.max(...reports.map(({ lastMs }) => lastMs)) - Math.min(...reports.map(({ firstMs }) => firstMs));
-  return {
-    perSecond: (1_000 * received) / elapsedMs,
-    gatewayUs: (1_000 * (gateway.cpuMs() - gatewayMs)) / received,
-    natsUs: (1_000_000 * (cpuSecondsOf(natsPid) - natsSeconds)) / received,
-  };
+  const [gatewayUs = NaN, natsUs = NaN, loadUs = NaN] = cpuNow().map(
+    (ms, index) => (1_000 * (ms - (before[index] ?? NaN))) / received,
+  );
+  return { perSecond: (1_000 * received) / elapsedMs, gatewayUs, natsUs, loadUs };
 }
 
 interface Delay {
@@ -141,11 +176,16 @@ interface Delay {
 
 async function deliveries(setting: Setting): Promise<string> {
   const appends = Math.max(100, setting.events / 10);
-  const measured = await interleaved(setting, `delivery at ${inWords(perSecond)}/s`, async (kind) => {
+  const sides: Side[] = [
+    { kind: 'group', served: setting.one },
+    { kind: 'pull', served: setting.one },
+  ];
+  const what = `delivery at ${inWords(perSecond)}/s`;
+  const measured = await interleaved(setting, what, sides, async ({ kind, served }) => {
     const delivery = { perSecond, appends, streams: 'tick' };
     const task = { kind, name: 'tick', workers: deliveryWorkers, inFlight, delivery };
     const [report] = await withConsumer(setting, task, { patterns: 'tick.>', isNew: true }, () =>
-      setting.loads.run(task, appends),
+      served.loads.run(task, appends),
     );
     const histogram = decodeFromCompressedBase64(report?.histogram ?? '');
     const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1_000;
@@ -155,26 +195,28 @@ async function deliveries(setting: Setting): Promise<string> {
     median(all.map(({ medianMs }) => medianMs)).toFixed(1),
     median(all.map(({ p99Ms }) => p99Ms)).toFixed(1),
   ]);
-  const what =
+  const about =
     `Delivery at ${inWords(perSecond)} events/s with ${deliveryWorkers} members, in milliseconds from the call of the append, in a ` +
     'session through the gateway, to the receipt by the member or worker, which are in the process that appends.';
   const head = ['what', 'group p50', 'group p99', 'pull p50', 'pull p99'];
-  return [what, renderRows([head, [`${inWords(perSecond)} events/s`, ...cells]])].join('\n\n');
+  return [about, renderRows([head, [`${inWords(perSecond)} events/s`, ...cells]])].join('\n\n');
 }
 
-/** The figures of a group and of a pull consumer in each round, after a round to warm up. */
+/** The figures of each side in each round, after a round to warm up. */
 async function interleaved<Figures>(
   { run }: Setting,
   what: string,
-  measure: (side: GroupSide) => Promise<Figures>,
-): Promise<[group: Figures[], pull: Figures[]]> {
-  const figures: [Figures[], Figures[]] = [[], []];
+  sides: readonly Side[],
+  measure: (side: Side) => Promise<Figures>,
+): Promise<Figures[][]> {
+  const figures = sides.map((): Figures[] => []);
+  const order = [...sides.keys()];
   for (let round = 0; round <= run.settings.rounds; round++) {
     run.progress(`${title}: ${what}, round ${round} of ${run.settings.rounds}`);
-    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+    for (const index of round % 2 === 0 ? order : order.toReversed()) {
       run.signal.throwIfAborted();
-      const found = await measure(side);
-      if (round > 0) figures[side === 'group' ? 0 : 1].push(found);
+      const found = await measure(sides[index] as Side);
+      if (round > 0) figures[index]?.push(found);
     }
   }
   return figures;
@@ -223,7 +265,7 @@ async function idle(setting: Setting): Promise<string> {
   return [what, renderRows([head, ['0', ...none], [inWords(idleGroups), ...all]])].join('\n\n');
 }
 
-async function idleCost({ gateway, natsPid, manager, run }: Setting): Promise<string[]> {
+async function idleCost({ one: { gateway }, natsPid, manager, run }: Setting): Promise<string[]> {
   // What the calls before this have left to do.
   await sleep(2_000);
   run.signal.throwIfAborted();
