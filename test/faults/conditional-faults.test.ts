@@ -142,6 +142,23 @@ describe('one server', () => {
     expect(again.detail('sluice.v1.AppendConditionFailed')).toMatchObject({ item: 0, position });
   }, 120_000);
 
+  test('an append that ends while it waits for its turn is not stored later', async () => {
+    const before = await taken(client);
+    nats.pause();
+    const first = take(client, 'turn-0');
+    const waiting = async (): Promise<number> =>
+      (await metricsOf(gateway.http)).value('sluice_append_conditions_waiting') ?? 0;
+    await until(async () => (await waiting()) === 0);
+    const patient = [take(client, 'turn-1'), take(client, 'turn-2')];
+    const failures = [3, 4, 5].map((number) => failureOf(take(client, `turn-${number}`, 1_000)));
+    for (const failure of await Promise.all(failures)) expect(failure.code).toBe(status.DEADLINE_EXCEEDED);
+    nats.resume();
+    await Promise.all([first, ...patient]);
+    await take(client, 'turn-6');
+    const stored = (await taken(client)).slice(before.length);
+    expect(stored.toSorted()).toEqual(['turn-0', 'turn-1', 'turn-2', 'turn-6']);
+  }, 60_000);
+
   test('when the log is full, each of many is refused, nothing is stored, and they are when there is space', async () => {
     const before = await taken(client);
     const tags = Array.from({ length: 40 }, (_, number) => `full-${number}`);

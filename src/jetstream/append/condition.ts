@@ -69,8 +69,8 @@ async function publishFenced(attempts: Attempts): Promise<Attempted> {
   let release: (() => void) | undefined;
   try {
     for (let round = 1; ;) {
-      if (performance.now() >= call.deadlineMs) return { kind: 'late' };
       const sent = await fence.inTurn(() => sendFenced(attempts));
+      if (sent === 'late') return { kind: 'late' };
       if (sent === undefined) return { kind: 'conflict' };
       if (sent instanceof OwnAppend) {
         await sent.settled;
@@ -95,7 +95,10 @@ interface Sent {
   readonly answer: Promise<Published>;
 }
 
-/** Sends it if the condition holds; undefined: it does not. An append in flight: that one decides whether it does. */
+/**
+ * Sends it if the condition holds; undefined: it does not. An append in flight: that one decides whether it does. `late`: its caller
+ * waits no longer.
+ */
 async function sendFenced({
   fence,
   transaction,
@@ -103,10 +106,11 @@ async function sendFenced({
   call,
   messages,
   send,
-}: Attempts): Promise<Sent | OwnAppend | undefined> {
+}: Attempts): Promise<Sent | OwnAppend | 'late' | undefined> {
   // Nearly always none of this has to be waited for, and a turn is short.
   const isBatch = messages.length > 1;
   for (let full = fence.full(isBatch); full !== undefined; full = fence.full(isBatch)) await full;
+  if (call.signal.aborted || performance.now() >= call.deadlineMs) return 'late';
   const behind = fence.catchUp(call);
   if (behind !== undefined) await behind;
   const end = fence.known();
