@@ -56,13 +56,17 @@ const [quote, backslash] = [0x22, 0x5c];
 /** What stands before each value but the first: `,`, `[`, `{`, also where none follows. */
 const beginnings = new Set([0x2c, 0x5b, 0x7b]);
 
-/** At most how many values a text in JSON has: parsed, each takes many times its bytes. */
+/**
+ * At most how many values a text in JSON has: parsed, each takes many times its bytes. Throws BadJsonError if it has a number that
+ * would be rounded when it is parsed.
+ */
 function countValues(json: Buffer): number {
   let count = 1;
   for (let at = 0; at < json.length; at++) {
     const byte = json[at] as number;
     if (byte === quote) at = endOfString(json, at);
     else if (beginnings.has(byte)) count++;
+    else if (isDigit(byte)) at = endOfDigits(json, at);
   }
   return count;
 }
@@ -71,4 +75,22 @@ function endOfString(json: Buffer, begin: number): number {
   let at = begin + 1;
   while (at < json.length && json[at] !== quote) at += json[at] === backslash ? 2 : 1;
   return at;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** All shorter ones are exact. */
+const longNumberDigits = 16;
+
+/** The last one of the digits that begin here. */
+function endOfDigits(json: Buffer, begin: number): number {
+  let end = begin + 1;
+  while (isDigit(json[end])) end++;
+  if (end - begin >= longNumberDigits && !Number.isSafeInteger(Number(json.toString('latin1', begin, end))))
+    throw new BadJsonError(
+      'has a number that programs round; numbers from 2^53 on are texts, such as "9007199254740993"',
+    );
+  return end - 1;
 }
