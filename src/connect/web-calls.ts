@@ -109,7 +109,7 @@ export class WebCalls implements Handler {
     const closed = new Promise((resolve) => response.once('close', resolve));
     try {
       const ending = await this.relay(web, reply);
-      socket.setTimeout(this.options.limits.httpIdleMs);
+      this.awaitCaller(socket);
       reply.end(ending);
       await closed;
     } catch (error) {
@@ -138,8 +138,12 @@ export class WebCalls implements Handler {
       call.cancel();
     };
     response.once('close', cancel);
-    // Until its end, gRPC bounds how long it may take.
+    // Until its end, gRPC bounds how long it may take; what is left then, the caller must take.
     request.socket.setTimeout(0);
+    const awaitCaller = (): void => {
+      this.awaitCaller(request.socket);
+    };
+    call.stream.once('trailers', awaitCaller).once('close', awaitCaller);
     try {
       const bytesMax = messageBytesMaxOf(path, limits);
       const sending = { request, method, protocol, bodies: this.bodies, limits, bytesMax };
@@ -147,12 +151,18 @@ export class WebCalls implements Handler {
       for await (const { bytes } of call.messages()) await reply.message(bytes);
       const ending = call.end();
       if (trouble.error !== undefined) throw trouble.error;
-      if (trouble.description === undefined || ending.code !== invalidArgument) return ending;
+      if (trouble.description === undefined || !unreadable.includes(ending.code)) return ending;
       return endingOf(invalid('request', trouble.description), ending.trailers);
     } finally {
+      call.stream.off('trailers', awaitCaller).off('close', awaitCaller);
       cancel();
       response.off('close', cancel);
     }
+  }
+
+  /** The last call under way on a connection is over: from now on its caller must take what there is, or send another one. */
+  private awaitCaller(socket: Socket): void {
+    if ((this.underWay.get(socket) ?? 0) <= 1) socket.setTimeout(this.options.limits.httpIdleMs);
   }
 
   /** Returns a function that ends it. */
@@ -176,7 +186,8 @@ export class WebCalls implements Handler {
   }
 }
 
-const invalidArgument: number = status.INVALID_ARGUMENT;
+/** How calls end whose request is no message; the second is of grpc-js, for the service of health. */
+const unreadable: readonly number[] = [status.INVALID_ARGUMENT, status.INTERNAL];
 
 /** What is wrong with a request, as far as it has come. */
 interface Trouble {
