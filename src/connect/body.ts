@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { gzipBytes } from '../grpc/inflate';
-import { OverloadedError } from '../store/errors';
+import type { Limits } from '../limits';
+import { CancelledError, OverloadedError } from '../store/errors';
 
 /** A body has more bytes than it may have: at least this number. */
 export class TooLargeError extends Error {
@@ -27,11 +28,12 @@ export type Hold = (bytes: number) => void;
 export class Bodies {
   private heldBytes = 0;
 
-  constructor(private readonly bytesMax: number) {}
+  constructor(private readonly limits: Limits) {}
 
   /**
-   * Reads a body and works with it, during which it counts. Throws TooLargeError and OverloadedError, and when its call is closed
-   * before all of it has come; the rest of the body is then discarded as it comes. Never settles if the caller goes before the end.
+   * Reads a body and works with it, during which it counts. Throws TooLargeError, OverloadedError, and CancelledError if it stops coming,
+   * and when its call is closed before all of it has come; the rest of the body is then discarded as it comes. Never settles if the
+   * caller goes before the end.
    */
   async use<Result>(
     { request, call, bytesMax }: Coming,
@@ -42,10 +44,12 @@ export class Bodies {
     const hold = (more: number): void => {
       bytes += more;
       this.heldBytes += more;
-      if (this.heldBytes > this.bytesMax)
+      if (this.heldBytes > this.limits.httpBodiesBytesMax)
         throw new OverloadedError('httpBodiesBytesMax', `${this.heldBytes} bytes of requests wait already`);
     };
+    let timer: NodeJS.Timeout | undefined;
     const release = (): void => {
+      clearInterval(timer);
       this.heldBytes -= bytes;
       bytes = 0;
     };
@@ -53,6 +57,7 @@ export class Bodies {
     try {
       await new Promise<void>((resolve, reject) => {
         const refuse = (error: Error): void => {
+          clearInterval(timer);
           request.off('data', take);
           request.resume();
           reject(error);
@@ -69,10 +74,12 @@ export class Bodies {
         call.once('close', () => {
           refuse(new Error('the call is over'));
         });
+        timer = this.whenStalled(() => bytes, refuse);
         const declared = Number(request.headers['content-length'] ?? 0);
         if (declared > bytesMax) refuse(new TooLargeError(declared));
         else
           request.on('data', take).once('end', () => {
+            clearInterval(timer);
             request.off('close', release); // it closes when all of it has come, and counts on
             resolve();
           });
@@ -82,6 +89,17 @@ export class Bodies {
       release();
       request.off('close', release);
     }
+  }
+
+  /** The bound that gRPC has for requests, whose bytes do not get there yet. */
+  private whenStalled(came: () => number, refuse: (error: Error) => void): NodeJS.Timeout {
+    const { requestStallTimeoutMs, requestStallBytes } = this.limits;
+    let before = 0;
+    return setInterval(() => {
+      if (came() - before < requestStallBytes)
+        refuse(new CancelledError(`the request did not come within ${requestStallTimeoutMs} ms`));
+      before = came();
+    }, requestStallTimeoutMs);
   }
 }
 

@@ -26,7 +26,7 @@ export interface Sending {
 
 /**
  * Passes the request on to a call of gRPC. What is no message is passed on as one that gRPC refuses, so that there is one place where
- * calls are refused; resolves with what is wrong then. Throws OverloadedError.
+ * calls are refused; resolves with what is wrong then. Throws OverloadedError and CancelledError.
  */
 export async function sendRequest(call: InnerCall, sending: Sending): Promise<string | undefined> {
   const { request, protocol, bodies, bytesMax } = sending;

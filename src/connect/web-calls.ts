@@ -7,7 +7,7 @@ import type { Failure } from '../grpc/failure';
 import { requestIdKey, requestIdOf } from '../grpc/request-id';
 import { safeHeaders, type Handler } from '../http/http-server';
 import type { Limits } from '../limits';
-import { isStoreError, OverloadedError, StoreUnavailableError } from '../store/errors';
+import { isStoreError, OverloadedError, StoreUnavailableError, type AnyStoreError } from '../store/errors';
 import { Bodies } from './body';
 import { endingOf, plainEnding, type Ending } from './ending';
 import { InnerCall } from './inner-call';
@@ -47,7 +47,7 @@ export class WebCalls implements Handler {
 
   constructor(private readonly options: WebCallsOptions) {
     this.origins = new Origins(options.origins);
-    this.bodies = new Bodies(options.limits.httpBodiesBytesMax);
+    this.bodies = new Bodies(options.limits);
   }
 
   takes(path: string): boolean {
@@ -192,7 +192,7 @@ const unreadable: readonly number[] = [status.INVALID_ARGUMENT, status.INTERNAL]
 /** What is wrong with a request, as far as it has come. */
 interface Trouble {
   description?: string | undefined;
-  error?: OverloadedError;
+  error?: AnyStoreError;
 }
 
 /** gRPC may refuse a call before its request has come, so that nobody can wait for all of the request. */
@@ -201,7 +201,7 @@ function watch(sent: Promise<string | undefined>, cancel: () => void): Trouble {
   sent.then(
     (description) => (trouble.description = description),
     (error: unknown) => {
-      if (error instanceof OverloadedError) trouble.error = error;
+      if (isStoreError(error)) trouble.error = error;
       cancel();
     },
   );

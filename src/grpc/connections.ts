@@ -8,6 +8,7 @@ import type { Share } from '../auth/quota';
 import type { Limits } from '../limits';
 import { boundByDescriptors } from './descriptors';
 import type { HeldOfConnection } from './held';
+import { hasPeer, peerOf, type Peer } from './peer';
 
 /** The client connections: bounded in number, in the time without calls, and in age. */
 export interface Connections {
@@ -32,20 +33,11 @@ export interface KnownToken {
   readonly identity: Identity;
 }
 
-const caller = Symbol('caller');
-
-/**
- * Says who is at the other end of a connection that another part of the gateway has made for one of its own callers; to be called
- * before the connection is served.
- */
-export function setPeer(socket: Socket & Peer, peer: string): void {
-  socket[caller] = peer;
-}
-
 /** A connection of a client. */
 export class Connection implements HeldOfConnection {
   /** The other end as people know it: `address:port`, or `unix`. */
   readonly peer: string;
+  readonly isRelayed: boolean;
   heldBytes = 0;
   /** Under way, in sessions or not. */
   appends = 0;
@@ -79,6 +71,7 @@ export class Connection implements HeldOfConnection {
     private readonly ageFactor = 0.9 + Math.random() / 5,
   ) {
     this.peer = peerOf(socket);
+    this.isRelayed = hasPeer(socket);
     setMaxListeners(0, this.draining.signal); // one for each of its calls without an end
   }
 
@@ -273,14 +266,6 @@ let socketsWithoutAddress = 0;
 function nameOf(socket: Peer & { [number]?: number | undefined }): string {
   if (socket.remoteAddress !== undefined) return peerOf(socket);
   return `unix ${(socket[number] ??= socketsWithoutAddress++)}`;
-}
-
-type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily'> & { [caller]?: string };
-
-function peerOf({ remoteAddress, remotePort, remoteFamily, [caller]: given }: Peer): string {
-  if (given !== undefined) return given;
-  if (remoteAddress === undefined) return 'unix';
-  return `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${String(remotePort)}`;
 }
 
 /** Closes connections above the bound as soon as they are opened. */

@@ -5,6 +5,8 @@ export interface Held {
 
 /** The bytes held for one connection. */
 export interface HeldOfConnection extends Held {
+  /** Its requests come over HTTP, where it is bounded how long they take: one in JSON begins here when all of it has come. */
+  readonly isRelayed: boolean;
   /** Resolves when its last message so far is inflated. */
   inflating: Promise<unknown> | undefined;
 }

@@ -196,7 +196,7 @@ export class Incoming implements Held {
   /** Whether the caller has yet to send the rest of a message. */
   private get isAwaited(): boolean {
     const { requests, mayBeIdle } = this.kind;
-    if (this.messages === 0 && !mayBeIdle) return true;
+    if (this.messages === 0 && !mayBeIdle) return !this.connection.isRelayed || this.message !== undefined;
     if (requests === 'one') return !this.isTaken; // the end of its request
     return this.message !== undefined && !this.call.stream.isPaused();
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -14,12 +15,15 @@ import { makeReplicaDir } from '../support/replica-dir';
 /** Calls over HTTP, as scripts, browsers and clients of the Connect protocol make them. */
 
 const origin = 'https://app.example';
+const mebibyte = 1 << 20;
 const audit = join(makeReplicaDir(), 'audit.log');
 let nats: TestNats;
 let file: TestAuthFile;
 /** Without access control, and with. */
 let open: LocalGateway;
 let guarded: LocalGateway;
+/** With small bounds. */
+let small: LocalGateway;
 
 beforeAll(async () => {
   const http = '--http-listen=127.0.0.1:0';
@@ -39,8 +43,16 @@ beforeAll(async () => {
     [nats.url],
     [http, `--auth-file=${file.path}`, '--store-name=GUARDED', '--store-prefix=guarded'],
   );
+  small = await startTestGateway([nats.url], [http, '--store-name=SMALL', '--store-prefix=small'], {
+    httpBodiesBytesMax: mebibyte,
+    httpIdleMs: 2_000,
+    readStallTimeoutMs: 200,
+    requestStallBytes: 1,
+    requestStallTimeoutMs: 2_000,
+  });
 });
 afterAll(async () => {
+  await small[Symbol.asyncDispose]();
   await guarded[Symbol.asyncDispose]();
   await open[Symbol.asyncDispose]();
   await nats[Symbol.asyncDispose]();
@@ -197,8 +209,6 @@ test.each(['AppendSession', 'sluice.v1.ConsumerGroupService/Consume'])('%s needs
   expect([status, code]).toEqual([501, 'unimplemented']);
   expect(message).toContain('use gRPC');
 });
-
-const mebibyte = 1 << 20;
 
 describe('a body of 20 MiB', () => {
   const large = Buffer.alloc(20 * mebibyte, 'x');
@@ -406,21 +416,6 @@ test('a caller that reads nothing stops the gateway from reading on', async () =
 });
 
 describe('with small bounds', () => {
-  let small: LocalGateway;
-  beforeAll(async () => {
-    small = await startTestGateway(
-      [nats.url],
-      ['--http-listen=127.0.0.1:0', '--store-name=SMALL', '--store-prefix=small'],
-      {
-        httpBodiesBytesMax: mebibyte,
-        httpIdleMs: 1_000,
-        readStallTimeoutMs: 200,
-        requestStallTimeoutMs: 1_000,
-      },
-    );
-  });
-  afterAll(() => small[Symbol.asyncDispose]());
-
   test('JSON that is compressed counts as what it is inflated to', async () => {
     const headers = { 'content-encoding': 'gzip' };
     const large = gzipSync(Buffer.alloc(2 * mebibyte, ' '));
@@ -440,6 +435,37 @@ describe('with small bounds', () => {
     await until(async () => (await connections()) > 0);
     await until(async () => (await connections()) === 0);
     socket.destroy();
+  });
+});
+
+describe('a request that comes slowly', () => {
+  /** Sends pieces of a request that never ends, or ends after them, and returns what comes. */
+  async function sendSlowly(pieces: readonly string[], length: number): Promise<string> {
+    const { hostname, port } = new URL(small.http ?? '');
+    const socket = connect(Number(port), hostname);
+    const answer = once(socket, 'data');
+    socket.write(
+      `POST /${service}/Append HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`,
+    );
+    for (const piece of pieces) {
+      socket.write(piece);
+      await sleep(250);
+    }
+    const [data] = (await answer) as [Buffer];
+    socket.destroy();
+    return data.toString();
+  }
+
+  test('is served as long as it comes, and refused when it stops', async () => {
+    const body = JSON.stringify({ stream: 'slow.1', events: [{ type: 'A', text: 'x'.repeat(80) }] });
+    const pieces = Array.from({ length: 14 }, (_, at) => body.slice(10 * at, 10 * at + 10));
+    const [served, refused] = await Promise.all([
+      sendSlowly(pieces, body.length),
+      sendSlowly(['{"stream":'], 100),
+    ]);
+    expect(served).toMatch(/^HTTP\/1.1 200 /);
+    expect(refused).toMatch(/^HTTP\/1.1 499 /);
+    expect(refused).toContain('the request did not come within 2000 ms');
   });
 });
 
