@@ -89,6 +89,31 @@ test('a list is in the order of positions, and reads no more than it needs', asy
   await finish(opened, member);
 });
 
+test('many parked events are counted, and known to the next member, without a read of each', async () => {
+  let gets = 0;
+  const opened = await setup({ parkedMax: 2_000 }, (inner) => ({
+    ...inner,
+    get: (key, context) => {
+      if (key.startsWith('parked.')) gets++;
+      return inner.get(key, context);
+    },
+  }));
+  const { store, groups, parked } = opened;
+  for (let count = 0; count < 600; count++) await append(store, `s${(count % 100).toString()}`);
+  const member = parkAll(opened);
+  await until(async () => (await parked()) === 600, 30_000);
+  member.caller.abort();
+  await member.done;
+  gets = 0;
+  expect(await parked()).toBe(600);
+  const next = new TestMember(groups, 'g', 'n', ({ id }, { membership }) => {
+    membership.ack([id]);
+  });
+  await until(() => next.updates.some(({ kind }) => kind === 'caughtUp'));
+  expect(gets).toBe(0);
+  await finish(opened, next);
+});
+
 test('parked events of one stream, or one of them, are listed and dropped alone', async () => {
   const opened = await setup();
   const { store, groups, listed, parked } = opened;
