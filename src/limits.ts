@@ -79,7 +79,7 @@ export interface Limits extends AccessLimits, GroupLimits, HttpLimits, RequestLi
   readonly subscriptionsMax: number;
   /** Subscriptions of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionSubscriptionsMax: number;
-  /** Calls of GetVersion and GetServerInfo under way in the gateway: each waits for NATS. */
+  /** Calls of GetVersion, GetCommit and GetServerInfo under way in the gateway: each waits for NATS. */
   readonly lookupsMax: number;
   /** Such calls of one client connection: one caller alone must not use up the bound for all. */
   readonly connectionLookupsMax: number;

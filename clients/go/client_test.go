@@ -91,6 +91,10 @@ func TestAppendConflictRead(t *testing.T) {
 	if validated.Version != 3 || validated.Position != 0 || validated.CommitId != "" {
 		t.Error("validated", validated)
 	}
+	found := must(client.GetCommit(ctx, placed.CommitId))(t)
+	if found.Position != placed.Position || len(found.Streams) != 1 || found.Streams[0].Version != 2 {
+		t.Error("found", found)
+	}
 	_, err := client.Append(ctx, stream, events("Late"), sluice.ExpectVersion(1), sluice.ValidateOnly())
 	var conflict *sluice.VersionConflictError
 	var failed *sluice.CallError

@@ -28,7 +28,7 @@ export interface CallerLimits {
   readonly reads: number | undefined;
   readonly subscriptions: number | undefined;
   readonly sessions: number | undefined;
-  /** Calls of GetVersion and GetServerInfo under way. */
+  /** Calls of GetVersion, GetCommit and GetServerInfo under way. */
   readonly lookups: number | undefined;
   readonly appendsPerSecond: number | undefined;
   readonly bytesPerSecond: number | undefined;

@@ -10,6 +10,7 @@ import { withPort } from './address';
 import type { Given } from './arguments';
 import { authCommand } from './auth';
 import type { Command, commonOptions } from './command';
+import { commitCommand } from './commit';
 import { completionScript, completionShells } from './completion';
 import { consumeCommand } from './consume';
 import { correlationCommand } from './correlation';
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   streamsCommand,
   streamCommand,
   correlationCommand,
+  commitCommand,
   queryCommand,
   tailCommand,
   exportCommand,

@@ -15,6 +15,7 @@ import type { CallOptions } from './calls';
 import { openChannel, type ConnectOptions } from './channel';
 import { consume, type ConsumeOptions } from './consume';
 import type { EventShape, NewEvent } from './event';
+import { getCommit, type FoundCommit } from './get-commit';
 import { getVersion, type GetVersionOptions, type StreamHead } from './get-version';
 import { groupsOf, type Groups } from './groups';
 import type { EventHandler } from './handler';
@@ -51,6 +52,7 @@ export type { Cursor } from './cursor';
 export type { ErasureSettings } from './erase';
 export type { EventShape, NewEvent, RecordedEvent } from './event';
 export type { EventQuery, QueryItem } from './event-query';
+export type { FoundCommit } from './get-commit';
 export type { GetVersionOptions, StreamHead } from './get-version';
 export type {
   Group,
@@ -226,6 +228,12 @@ export interface SluiceClient extends Disposable {
   getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
 
   /**
+   * The commit with an id: of an append, a transaction, or a change of a stream; undefined if there is none on a stream that the caller may
+   * read. It may be any commit that was acknowledged before the call. May also fail with UnreadableCommitError.
+   */
+  getCommit(commitId: string, options?: CallOptions): Promise<FoundCommit | undefined>;
+
+  /**
    * The gateway's version, its limits, and the durability of an acknowledged append, as in the contract. Its information about the
    * store may be one second old.
    */
@@ -266,6 +274,7 @@ export function connect(address: string | readonly string[], options: ConnectOpt
     groups: groupsOf(channel),
     consume: (group, handler, consumeOptions = {}) => consume(channel, group, handler, consumeOptions),
     listStreams: (listOptions = {}) => listStreams(channel, listOptions),
+    getCommit: (commitId, options = {}) => getCommit(channel, commitId, options),
     getVersion: (stream, versionOptions = {}) => getVersion(channel, stream, versionOptions),
     serverInfo: (callOptions = {}) => unary(channel, serverInfo, callOptions),
     close: channel.close,

@@ -67,7 +67,7 @@ export const limitSettings = {
     'lookupsMax',
     1,
     1_000_000,
-    'Calls of GetVersion and GetServerInfo under way in the gateway.',
+    'Calls of GetVersion, GetCommit and GetServerInfo under way in the gateway.',
   ),
   connectionLookupsMax: limit(
     'connectionLookupsMax',

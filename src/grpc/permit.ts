@@ -12,6 +12,7 @@ import type {
   AppendCommand,
   AppendMultiCommand,
   CallContext,
+  CommitQuery,
   CorrelationQuery,
   EventStore,
   ListStreamsQuery,
@@ -59,15 +60,17 @@ export const permit = {
   },
 
   /** `visible` is there for every caller who may not read all streams. */
-  readByCorrelation(query: CorrelationQuery, caller: Caller): Permitted<CorrelationQuery> {
-    const { permissions } = caller.access;
-    if (permissions.covers('read', '>')) {
-      hold({ action: 'read', patterns: ['>'], grants: undefined }, caller);
-      return pass(query);
-    }
-    const visible = permissions.patternsOf('read');
-    hold({ action: 'read', patterns: visible, grants: undefined }, caller);
+  getCommit(query: CommitQuery, caller: Caller): Permitted<CommitQuery> {
+    const visible = readableOf(caller);
+    if (visible?.length === 0) throw new AccessDeniedError('read', '');
     return pass({ ...query, visible });
+  },
+
+  /** `visible` is there for every caller who may not read all streams. */
+  readByCorrelation(query: CorrelationQuery, caller: Caller): Permitted<CorrelationQuery> {
+    const visible = readableOf(caller);
+    hold({ action: 'read', patterns: visible ?? ['>'], grants: undefined }, caller);
+    return pass(visible === undefined ? query : { ...query, visible });
   },
 
   readAll(query: ReadAllQuery, request: ReadAllRequest, caller: Caller): Permitted<ReadAllQuery> {
@@ -102,6 +105,11 @@ function append<Command extends AppendCommand>(command: Command, caller: Caller)
   demand(command.events.length === 0 ? 'read' : 'append', command.stream, caller);
   demandCondition(command, caller);
   return pass(command);
+}
+
+/** undefined: all streams. */
+function readableOf({ access: { permissions } }: Caller): readonly string[] | undefined {
+  return permissions.covers('read', '>') ? undefined : permissions.patternsOf('read');
 }
 
 /** A refusal tells that there is an event. */

@@ -33,6 +33,7 @@ const features = [
   'validate-only',
   'read-stream',
   'get-version',
+  'get-commit',
   'read-by-correlation',
   'list-streams',
   'read-all',

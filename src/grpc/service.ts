@@ -3,6 +3,8 @@ import {
   AppendMultiRequest,
   AppendRequest,
   AppendResponse,
+  GetCommitRequest,
+  GetCommitResponse,
   GetServerInfoRequest,
   GetVersionRequest,
   ListStreamsRequest,
@@ -26,6 +28,7 @@ import type { Guard } from '../auth/guard';
 import type { Limits } from '../limits';
 import { parseAppend } from '../requests/append';
 import { parseAppendMulti } from '../requests/append-multi';
+import { parseGetCommit } from '../requests/get-commit';
 import { parseGetVersion } from '../requests/get-version';
 import { parseListStreams } from '../requests/list-streams';
 import { parsePageHint, type PageSize } from '../requests/page-size';
@@ -39,6 +42,7 @@ import type {
   AppendMultiResult,
   AppendResult,
   EventStore,
+  FoundCommit,
   Page,
   Pages,
   SubscriptionUpdate,
@@ -50,6 +54,7 @@ import type { Calls } from './calls';
 import type { Entered } from './enter-call';
 import { rethrow, type ConnectionAppends, type Ended } from './connection-appends';
 import { encodePart } from './encode-part';
+import { toTimestamp } from './proto-time';
 import { reframe } from './reframe';
 import { permit, type PermittedStore } from './permit';
 import type { Messages } from './send-all';
@@ -161,12 +166,16 @@ function lookupHandlers({
   store,
   calls: { lookup },
   ...known
-}: Serving): Pick<Handlers, 'getVersion' | 'getServerInfo'> {
+}: Serving): Pick<Handlers, 'getVersion' | 'getCommit' | 'getServerInfo'> {
   return {
     getVersion: lookup(GetVersionRequest, GetVersionResponse, async (request, caller) => {
       const { stream, asOf } = parseGetVersion(request);
       return toHead(await store.getVersion(permit.getVersion(stream, caller), asOf, caller));
     }),
+
+    getCommit: lookup(GetCommitRequest, GetCommitResponse, async (request, caller) =>
+      toCommitResponse(await store.getCommit(permit.getCommit(parseGetCommit(request), caller), caller)),
+    ),
 
     getServerInfo: lookup(GetServerInfoRequest, GetServerInfoResponse, async (_request, caller) =>
       toServerInfo(await store.info(permit.getServerInfo(caller)), known, caller.access),
@@ -176,6 +185,12 @@ function lookupHandlers({
 
 function toAppendMultiResponse({ streams, commitId, ...result }: AppendMultiResult): AppendMultiResponse {
   return { ...result, commitId: commitId ?? '', streams: [...streams] };
+}
+
+function toCommitResponse(found: FoundCommit | undefined): GetCommitResponse {
+  if (found === undefined) return { position: 0n, commitTime: undefined, streams: [] };
+  const { position, commitTime, streams } = found;
+  return { position, commitTime: toTimestamp(commitTime), streams: [...streams] };
 }
 
 const none = new Uint8Array(0);

@@ -25,6 +25,7 @@ export class StoreCounts implements CallObserver {
     readByCorrelation: outcomes(),
     listStreams: outcomes(),
     getVersion: outcomes(),
+    getCommit: outcomes(),
     getStream: outcomes(),
     info: outcomes(),
     subscribe: outcomes(),

@@ -12,6 +12,7 @@ const rpcOf: Readonly<Record<ReadMethod, string>> = {
   readByCorrelation: 'ReadByCorrelation',
   listStreams: 'ListStreams',
   getVersion: 'GetVersion',
+  getCommit: 'GetCommit',
   getStream: 'GetStream',
   info: 'GetServerInfo',
   subscribe: 'Subscribe',

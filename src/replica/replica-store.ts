@@ -5,6 +5,7 @@ import { beginning, noVersion } from '../store/values';
 import { commitsById } from './reads/commits-by-id';
 import { firstMatch } from './reads/first-match';
 import { describeStream } from './reads/describe-stream';
+import { findCommit } from './reads/find-commit';
 import { erasableRange } from './reads/erasable-range';
 import { listStreams } from './reads/list-streams';
 import { readAll } from './reads/read-all';
@@ -34,6 +35,7 @@ function createReads(replica: Replica, { result, pages, read }: Translator): Rea
     listStreams: (query, call) => pages(listStreams(replica, query, call)),
     subscribe: (query, call, stop) => subscribe(replica, query, call, stop),
     getStream: (stream, call) => result(() => describeStream(replica, stream, call)),
+    getCommit: (query, call) => result(() => findCommit(replica, query, call)),
     getVersion: (stream, asOf, call) => result(() => readVersion(replica, stream, asOf, call)),
   };
 }

@@ -61,6 +61,7 @@ export function durable(store: EventStore, durability: Durability, limits: Timeo
     readStream: (query, call) => store.readStream(query, call),
     getStream: (stream, call) => store.getStream(stream, call),
     getVersion: (stream, asOf, call) => store.getVersion(stream, asOf, call),
+    getCommit: (query, call) => store.getCommit(query, call),
     readByCorrelation: (query, call) => store.readByCorrelation(query, call),
     readAll: (query, call) => store.readAll(query, call),
     subscribe: (query, call, stop) => store.subscribe(query, call, stop),

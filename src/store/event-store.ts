@@ -111,6 +111,18 @@ export interface ReadStreamQuery {
   readonly consistency: 'leader' | 'anyReplica';
 }
 
+export interface CommitQuery extends Pick<StreamSelection, 'visible'> {
+  readonly commitId: CommitId;
+}
+
+/** Where a commit is. */
+export interface FoundCommit {
+  readonly position: Position;
+  readonly commitTime: UnixNanos;
+  /** In order, of those that are visible. `firstVersion` is 0 for a control. */
+  readonly streams: readonly StreamAppended[];
+}
+
 export interface CorrelationQuery extends Pick<StreamSelection, 'visible'> {
   readonly correlationId: string;
   /** Empty: all types. */
@@ -273,6 +285,8 @@ export interface EventStore {
   readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;
   /** The head of a stream now, or as of a time (inclusive). */
   getVersion(stream: StreamName, asOf: UnixNanos | undefined, context: CallContext): Promise<StreamHead>;
+  /** The commit with an id; undefined: there is none on a visible stream, or it was removed from the log. */
+  getCommit(query: CommitQuery, context: CallContext): Promise<FoundCommit | undefined>;
   /** All events with a correlation id, in position order. */
   readByCorrelation(query: CorrelationQuery, context: CallContext): Promise<CorrelationRead>;
   /** The whole store, or a part of it, as it is now, in position order. */

@@ -122,6 +122,7 @@ function observedReads(
     readByCorrelation: (query, call) => paged('readByCorrelation', store.readByCorrelation(query, call)),
     readAll: (query, call) => paged('readAll', store.readAll(query, call)),
     getVersion: (stream, asOf, call) => answer('getVersion', store.getVersion(stream, asOf, call)),
+    getCommit: (query, call) => answer('getCommit', store.getCommit(query, call)),
     getStream: (stream, call) => answer('getStream', store.getStream(stream, call)),
     info: (call) => answer('info', store.info(call)),
     subscribe: (query, call, stop) => new ObservedUpdates(store.subscribe(query, call, stop), observer),

@@ -42,6 +42,7 @@ export function traced(store: EventStore): EventStore {
       call.trace?.note({ 'sluice.stream': stream });
       return store.getVersion(stream, asOf, call);
     },
+    getCommit: (query, call) => store.getCommit(query, call),
     async readByCorrelation(query, call) {
       const read = await store.readByCorrelation(query, call);
       return { ...read, pages: tracedPages(read.pages, call.trace) };

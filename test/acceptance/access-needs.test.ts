@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import type { DeepPartial } from '../../generated/sluice/v1/event';
 import type {
@@ -303,6 +304,20 @@ describe('a read by correlation', () => {
       const some = await guarded.as(name).readByCorrelation({ correlationId, maxCount: 3n });
       expect(namesOf(some.events)).toEqual([stream, stream, stream]);
     }
+  });
+
+  test('a commit is found on the streams that its caller may read', async () => {
+    const appends = tenants.map((stream) => ({ stream, events: newEvents(1) }));
+    const { commitId } = await admin.appendMulti({ appends });
+    const of = async (name: string): Promise<string[]> =>
+      (await guarded.as(name).getCommit({ commitId })).streams.map(({ stream }) => stream);
+    expect(await of('acme')).toEqual(['tenant.acme.c']);
+    expect(await of('orders')).toEqual(['order.c']);
+    const unreadable = await guarded.as('mixed').getCommit({ commitId });
+    const unknown = await guarded.as('mixed').getCommit({ commitId: randomUUID() });
+    expect(unreadable).toEqual({ position: 0n, commitTime: undefined, streams: [] });
+    expect(unknown).toEqual(unreadable);
+    expect(await deniedOf(guarded.as('writer').getCommit({ commitId }))).toMatchObject({ action: 'read' });
   });
 
   test('says so for an id that nobody used, and looks like it for streams of others', async () => {

@@ -165,6 +165,16 @@ test('version, streams and correlation', async () => {
   expect(await names('list.*', '--after', 'list.a', '--max-count', '1')).toEqual(['list.b']);
   const row = `list.a\t1\t${String(head?.['position'])}\t${String(head?.['commitTime'])}\n`;
   expect(await gateway.output(['streams', 'list.a'])).toBe(row);
+  const [appended] = await gateway.json(['append', 'list.d', '--type', 'B', '--id', 'in-commit']);
+  expect(await gateway.json(['commit', String(appended?.['commitId'])])).toMatchObject([
+    { id: 'in-commit', stream: 'list.d' },
+  ]);
+  const unknown = '0190f3a1-0000-7000-8000-000000000009';
+  expect(await gateway.run(['commit', unknown])).toEqual({
+    code: 0,
+    stdout: '',
+    stderr: `sluice: no commit with the id ${unknown} was found\n`,
+  });
   const correlated = await gateway.json(['correlation', 'one']);
   expect(correlated.map(({ stream }) => stream)).toEqual(['list.b', 'list.a']);
   expect(await gateway.json(['correlation', 'one', '--max-count', '1'])).toHaveLength(1);

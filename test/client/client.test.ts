@@ -189,6 +189,17 @@ describe('an append', () => {
     expect(await client.getVersion('validated.1')).toMatchObject({ version: 2n });
   });
 
+  test('is found by its commit id', async () => {
+    const { commitId, position } = await client.append('found.1', numbered(2));
+    expect(await client.getCommit(commitId)).toMatchObject({
+      position,
+      commitTime: expect.any(Date) as Date,
+      streams: [{ stream: 'found.1', version: 2n, firstVersion: 1n }],
+    });
+    expect(await client.getCommit(randomUUID())).toBeUndefined();
+    await expect(client.getCommit('x')).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  });
+
   test('that is repeated with its commit id is stored once', async () => {
     const options = { expectedVersion: 0, commitId: randomUUID() };
     const events = numbered(2);

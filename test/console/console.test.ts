@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
@@ -7,6 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { connect, ParkEvent, type SluiceClient } from '../../src/client/client';
 import { startTestGateway, type LocalGateway } from '../support/gateway';
 import { startNats, until, type TestNats } from '../support/nats-server';
+import { uuidV7 } from '../../src/uuid';
 import { patience } from '../support/patience';
 import { buildConsole, findChromium, launch, open, type Watched } from './browser';
 import { seed } from './seeded';
@@ -243,6 +245,26 @@ inBrowser('Try', () => {
     expect(line).toContain('sluice append try.1 --type Try --dry-run --expected-version 3');
     expect((await client.getVersion('try.1')).version).toBe(3n);
     expect(watched.faults).toEqual([]);
+  });
+});
+
+inBrowser('Search', () => {
+  test('finds an event by its id and by that of its commit', async () => {
+    const id = uuidV7();
+    const event = { type: 'Found', id, correlationId: 'searched' };
+    const { commitId } = await client.append('searched.1', [event, { type: 'Beside' }]);
+    await using watched = await at(`#/search?by=commit&q=${commitId}`);
+    const { page } = watched;
+    await page.getByText('Beside').waitFor();
+    expect(await page.locator('.command').first().innerText()).toContain(`sluice commit ${commitId}`);
+    await page.goto(`${gateway.http ?? ''}/#/search?by=event&q=${id}`);
+    await page.getByText('Found').first().waitFor();
+    expect(await page.getByText('Beside').count()).toBe(0);
+    await page.goto(`${gateway.http ?? ''}/#/search?by=commit&q=${randomUUID()}`);
+    await page.getByText('No commit that you may read has this id').waitFor();
+    await page.goto(`${gateway.http ?? ''}/#/search?by=commit&q=x`);
+    await page.getByText('is not a UUID').first().waitFor();
+    expect(watched.faults.filter((fault) => !fault.includes('400'))).toEqual([]);
   });
 });
 

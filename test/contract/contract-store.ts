@@ -15,6 +15,7 @@ import {
 import { defaultLimits, type Limits } from '../../src/limits';
 import { parseAppend } from '../../src/requests/append';
 import { parseAppendMulti } from '../../src/requests/append-multi';
+import { parseGetCommit } from '../../src/requests/get-commit';
 import { parseGetVersion } from '../../src/requests/get-version';
 import { parseListStreams } from '../../src/requests/list-streams';
 import { parseReadAll } from '../../src/requests/read-all';
@@ -53,6 +54,8 @@ export interface ContractStore extends Controls {
   appendMulti(request: DeepPartial<AppendMultiRequest>): Promise<AppendMultiResponse>;
   read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
   version(stream: string, asOf?: bigint): Promise<Head>;
+  /** Position 0: there is none. */
+  commit(commitId: string): Promise<Located>;
   correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
   all(request: DeepPartial<ReadAllRequest>): Promise<AllReading>;
   /** The call begins with the first request for an update, and ends when the loop is left. */
@@ -100,6 +103,18 @@ export interface StoredEvent extends Omit<RecordedEvent, 'commitTime'> {
 export interface HeadReading extends Head {
   readonly events: readonly StoredEvent[];
   readonly end: 'complete' | 'maxCount';
+}
+
+/** Where a commit is. */
+export interface Located {
+  readonly position: bigint;
+  /** Nanoseconds since 1970; undefined: none. */
+  readonly commitTime: bigint | undefined;
+  readonly streams: readonly {
+    readonly stream: string;
+    readonly version: bigint;
+    readonly firstVersion: bigint;
+  }[];
 }
 
 export interface CorrelationReading {
@@ -170,6 +185,11 @@ export function directContract(store: EventStore, limits: Limits = defaultLimits
       direct(async () => {
         const { stream, asOf: at } = parseGetVersion({ stream: name, asOf: timestamp(asOf) });
         return comparable(await store.getVersion(stream, at, call()));
+      }),
+    commit: (commitId) =>
+      direct(async () => {
+        const found = await store.getCommit(parseGetCommit({ commitId }), call());
+        return found ?? { position: 0n, commitTime: undefined, streams: [] };
       }),
     correlation: (request) =>
       direct(async () => {
@@ -314,6 +334,11 @@ export function rpcContract(client: RpcClient): ContractStore {
       }),
     version: (stream, asOf) =>
       overRpc(async () => rpcHead(await client.getVersion({ stream, asOf: timestamp(asOf) }))),
+    commit: (commitId) =>
+      overRpc(async () => {
+        const { commitTime, ...found } = await client.getCommit({ commitId });
+        return { ...found, commitTime: nanos(commitTime) };
+      }),
     correlation: (request) =>
       overRpc(async () => {
         const { header, events, end } = await client.readByCorrelation(request);

@@ -1,4 +1,5 @@
 import { appendContract } from './append-contract';
+import { commitContract } from './commit-contract';
 import { conditionContract } from './condition-contract';
 import type { ContractStore } from './contract-store';
 import { correlationContract } from './correlation-contract';
@@ -60,6 +61,9 @@ export function contractSuite(open: OpenContract): void {
     });
     describe('version', () => {
       versionContract(store);
+    });
+    describe('commit', () => {
+      commitContract(store);
     });
     describe('correlation', () => {
       correlationContract(store, open);

@@ -172,6 +172,7 @@ test('reads: by outcome, with their events', async () => {
   await client.readByCorrelation({ correlationId: 'nothing' });
   await client.listStreams();
   await client.getVersion({ stream: 'r.1' });
+  await client.getCommit({ commitId: '0190f3a1-0000-7000-8000-000000000001' });
   await client.streams.get({ stream: 'r.1' });
   await client.serverInfo();
   await client.append({ stream: 'r.1', events: newEvents(1), validateOnly: true });
@@ -186,6 +187,7 @@ test('reads: by outcome, with their events', async () => {
     'ReadByCorrelation',
     'ListStreams',
     'GetVersion',
+    'GetCommit',
     'GetStream',
     'GetServerInfo',
   ])

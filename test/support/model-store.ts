@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { CancelledError } from '../../src/store/errors';
-import type { CallContext, EventStore, StreamHead } from '../../src/store/event-store';
-import { position, type StreamName, type UnixNanos } from '../../src/store/values';
+import type { CallContext, EventStore, FoundCommit, StreamHead } from '../../src/store/event-store';
+import { noVersion, position, version, type StreamName, type UnixNanos } from '../../src/store/values';
 import { append, appendMulti } from './model-append';
 import { control, described } from './model-control';
 import { follow, modelStoreId, readAllOf } from './model-follow';
-import { check, commitsOf, encode, headOf, type Commit } from './model-log';
+import { check, commitsOf, encode, headOf, matches, type Commit } from './model-log';
 import { correlated, listPages, pages, readCommits } from './model-read';
 import { headNow, lifecycleOf } from './model-rules';
 
@@ -52,6 +52,8 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
       })),
     getVersion: (stream, asOf, call) =>
       answer(call, () => (asOf === undefined ? headNow(log, stream, now) : headAt(log, stream, asOf, now()))),
+    getCommit: ({ commitId, visible = ['>'] }, call) =>
+      answer(call, () => found(log.filter(({ id }) => id === commitId).filter(onStreams(visible)))),
     readByCorrelation: (query, call) =>
       answer(call, () => ({
         position: log.at(-1)?.position ?? position(0n),
@@ -93,6 +95,21 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         },
       })),
   };
+}
+
+function onStreams(patterns: readonly string[]): (commit: Commit) => boolean {
+  return ({ stream }) => patterns.some((pattern) => matches(pattern, stream));
+}
+
+function found(commits: readonly Commit[]): FoundCommit | undefined {
+  const [first] = commits;
+  if (first === undefined) return undefined;
+  const streams = commits.map(({ stream, firstVersion, lastVersion, control }) => ({
+    stream,
+    version: version(lastVersion),
+    firstVersion: control === undefined ? version(firstVersion) : noVersion,
+  }));
+  return { position: first.position, commitTime: first.time, streams };
 }
 
 /** Answers, unless the call is aborted or its deadline has passed. */

@@ -9,6 +9,7 @@ import {
   AppendMultiRequest,
   AppendRequest,
   EventStoreServiceClient,
+  GetCommitRequest,
   GetVersionRequest,
   ListStreamsRequest,
   ReadAllRequest,
@@ -17,6 +18,7 @@ import {
   SubscribeRequest,
   type AppendMultiResponse,
   type AppendResponse,
+  type GetCommitResponse,
   type GetServerInfoResponse,
   type GetVersionResponse,
   type ListStreamsResponse,
@@ -69,6 +71,7 @@ export interface RpcClient extends Disposable {
     options?: CallOptions,
   ): Promise<Reading<ReadStreamHeader>>;
   getVersion(request: DeepPartial<GetVersionRequest>, options?: CallOptions): Promise<GetVersionResponse>;
+  getCommit(request: DeepPartial<GetCommitRequest>, options?: CallOptions): Promise<GetCommitResponse>;
   readByCorrelation(
     request: DeepPartial<ReadByCorrelationRequest>,
     options?: CallOptions,
@@ -141,6 +144,8 @@ export function connectRpc(
       unary((done) => raw.appendMulti(AppendMultiRequest.fromPartial(request), none, bounded(options), done)),
     readStream: (request, options) =>
       collect(raw.readStream(ReadStreamRequest.fromPartial(request), bounded(options))),
+    getCommit: (request, options) =>
+      unary((done) => raw.getCommit(GetCommitRequest.fromPartial(request), none, bounded(options), done)),
     getVersion: (request, options) =>
       unary((done) => raw.getVersion(GetVersionRequest.fromPartial(request), none, bounded(options), done)),
     readByCorrelation: (request, options) =>

@@ -792,6 +792,15 @@ const cases: Readonly<Record<string, Readonly<Record<string, FieldCases>>>> = {
   AppendMulti: multiCases,
   ReadStream: readStreamCases,
   GetVersion: { stream: streamCases, ...timeCases('as_of') },
+  GetCommit: {
+    commit_id: {
+      bad: [
+        { request: { commit_id: '' }, field: 'commit_id', says: /^is required$/ },
+        ...(appendCases['commit_id'] as FieldCases).bad,
+      ],
+      fine: [{ commit_id: '0190F3A1-0000-7000-8000-00000000000A' }],
+    },
+  },
   ReadByCorrelation: {
     correlation_id: {
       bad: [
@@ -846,6 +855,7 @@ const bases: Readonly<Record<string, WireMessage>> = {
   AppendMulti: { appends: [{ ...appendBase, stream: 'bad-input.multi' }] },
   ReadStream: { stream: 'bad-input.1' },
   GetVersion: { stream: 'bad-input.1' },
+  GetCommit: { commit_id: '0190f3a1-0000-7000-8000-00000000000b' },
   ReadByCorrelation: { correlation_id: 'bad-input' },
   ReadAll: { patterns: ['bad-input.1'] },
   Subscribe: { stream: 'bad-input.1' },

@@ -150,6 +150,7 @@ describe.each([
       ['AppendMulti', 'unary'],
       ['ReadStream', 'server_streaming'],
       ['GetVersion', 'unary'],
+      ['GetCommit', 'unary'],
       ['ReadByCorrelation', 'server_streaming'],
       ['ReadAll', 'server_streaming'],
       ['Subscribe', 'server_streaming'],

@@ -305,6 +305,7 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
       'validate-only',
       'read-stream',
       'get-version',
+      'get-commit',
       'read-by-correlation',
       'list-streams',
       'read-all',

@@ -1948,6 +1948,117 @@ func (x *GetVersionResponse) GetState() StreamState {
 	return StreamState_STREAM_STATE_UNSPECIFIED
 }
 
+// GetCommitRequest asks for the commit with a commit id.
+type GetCommitRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The commit id: a UUID. Required.
+	CommitId      string `protobuf:"bytes,1,opt,name=commit_id,json=commitId,proto3" json:"commit_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCommitRequest) Reset() {
+	*x = GetCommitRequest{}
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCommitRequest) ProtoMessage() {}
+
+func (x *GetCommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCommitRequest.ProtoReflect.Descriptor instead.
+func (*GetCommitRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetCommitRequest) GetCommitId() string {
+	if x != nil {
+		return x.CommitId
+	}
+	return ""
+}
+
+// GetCommitResponse says where a commit is.
+type GetCommitResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its position, which all its events have; 0 if there is no such commit.
+	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// Its time; absent if there is no such commit.
+	CommitTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=commit_time,json=commitTime,proto3" json:"commit_time,omitempty"`
+	// What it stored on each stream that the caller may read, also if a control hides it now. `first_version` is 0 for a control,
+	// which has no events.
+	Streams       []*StreamAppended `protobuf:"bytes,3,rep,name=streams,proto3" json:"streams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCommitResponse) Reset() {
+	*x = GetCommitResponse{}
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCommitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCommitResponse) ProtoMessage() {}
+
+func (x *GetCommitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCommitResponse.ProtoReflect.Descriptor instead.
+func (*GetCommitResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetCommitResponse) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *GetCommitResponse) GetCommitTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CommitTime
+	}
+	return nil
+}
+
+func (x *GetCommitResponse) GetStreams() []*StreamAppended {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
 // ReadByCorrelationRequest asks for the events of one business transaction.
 type ReadByCorrelationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1968,7 +2079,7 @@ type ReadByCorrelationRequest struct {
 
 func (x *ReadByCorrelationRequest) Reset() {
 	*x = ReadByCorrelationRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2091,7 @@ func (x *ReadByCorrelationRequest) String() string {
 func (*ReadByCorrelationRequest) ProtoMessage() {}
 
 func (x *ReadByCorrelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[21]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2104,7 @@ func (x *ReadByCorrelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationRequest.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReadByCorrelationRequest) GetCorrelationId() string {
@@ -2049,7 +2160,7 @@ type ReadByCorrelationResponse struct {
 
 func (x *ReadByCorrelationResponse) Reset() {
 	*x = ReadByCorrelationResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2172,7 @@ func (x *ReadByCorrelationResponse) String() string {
 func (*ReadByCorrelationResponse) ProtoMessage() {}
 
 func (x *ReadByCorrelationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[22]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2185,7 @@ func (x *ReadByCorrelationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationResponse.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReadByCorrelationResponse) GetEvents() []*RecordedEvent {
@@ -2119,7 +2230,7 @@ type ReadByCorrelationHeader struct {
 
 func (x *ReadByCorrelationHeader) Reset() {
 	*x = ReadByCorrelationHeader{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2242,7 @@ func (x *ReadByCorrelationHeader) String() string {
 func (*ReadByCorrelationHeader) ProtoMessage() {}
 
 func (x *ReadByCorrelationHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[23]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2255,7 @@ func (x *ReadByCorrelationHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadByCorrelationHeader.ProtoReflect.Descriptor instead.
 func (*ReadByCorrelationHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReadByCorrelationHeader) GetPosition() uint64 {
@@ -2214,7 +2325,7 @@ type ReadAllRequest struct {
 
 func (x *ReadAllRequest) Reset() {
 	*x = ReadAllRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2337,7 @@ func (x *ReadAllRequest) String() string {
 func (*ReadAllRequest) ProtoMessage() {}
 
 func (x *ReadAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[24]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,7 +2350,7 @@ func (x *ReadAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllRequest.ProtoReflect.Descriptor instead.
 func (*ReadAllRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadAllRequest) GetPatterns() []string {
@@ -2368,7 +2479,7 @@ type ReadAllResponse struct {
 
 func (x *ReadAllResponse) Reset() {
 	*x = ReadAllResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2491,7 @@ func (x *ReadAllResponse) String() string {
 func (*ReadAllResponse) ProtoMessage() {}
 
 func (x *ReadAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[25]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2504,7 @@ func (x *ReadAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllResponse.ProtoReflect.Descriptor instead.
 func (*ReadAllResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadAllResponse) GetEvents() []*RecordedEvent {
@@ -2444,7 +2555,7 @@ type ReadAllHeader struct {
 
 func (x *ReadAllHeader) Reset() {
 	*x = ReadAllHeader{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2567,7 @@ func (x *ReadAllHeader) String() string {
 func (*ReadAllHeader) ProtoMessage() {}
 
 func (x *ReadAllHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[26]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2580,7 @@ func (x *ReadAllHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAllHeader.ProtoReflect.Descriptor instead.
 func (*ReadAllHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReadAllHeader) GetPosition() uint64 {
@@ -2541,7 +2652,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2664,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[27]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2677,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SubscribeRequest) GetStream() string {
@@ -2715,7 +2826,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2727,7 +2838,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[28]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2740,7 +2851,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SubscribeResponse) GetEvents() []*RecordedEvent {
@@ -2871,7 +2982,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2994,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[29]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +3007,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{31}
 }
 
 // Heartbeat comes as often as requested.
@@ -2912,7 +3023,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3035,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[30]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3048,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Heartbeat) GetHeadPosition() uint64 {
@@ -2963,7 +3074,7 @@ type CaughtUp struct {
 
 func (x *CaughtUp) Reset() {
 	*x = CaughtUp{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2975,7 +3086,7 @@ func (x *CaughtUp) String() string {
 func (*CaughtUp) ProtoMessage() {}
 
 func (x *CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[31]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2988,7 +3099,7 @@ func (x *CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaughtUp.ProtoReflect.Descriptor instead.
 func (*CaughtUp) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{33}
 }
 
 // FellBehind says that the subscription is no longer live.
@@ -3000,7 +3111,7 @@ type FellBehind struct {
 
 func (x *FellBehind) Reset() {
 	*x = FellBehind{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3123,7 @@ func (x *FellBehind) String() string {
 func (*FellBehind) ProtoMessage() {}
 
 func (x *FellBehind) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[32]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3136,7 @@ func (x *FellBehind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FellBehind.ProtoReflect.Descriptor instead.
 func (*FellBehind) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{34}
 }
 
 // Draining says that the subscription is about to end.
@@ -3037,7 +3148,7 @@ type Draining struct {
 
 func (x *Draining) Reset() {
 	*x = Draining{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3160,7 @@ func (x *Draining) String() string {
 func (*Draining) ProtoMessage() {}
 
 func (x *Draining) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[33]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3173,7 @@ func (x *Draining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draining.ProtoReflect.Descriptor instead.
 func (*Draining) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{35}
 }
 
 // ListStreamsRequest asks for the names of streams.
@@ -3085,7 +3196,7 @@ type ListStreamsRequest struct {
 
 func (x *ListStreamsRequest) Reset() {
 	*x = ListStreamsRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3097,7 +3208,7 @@ func (x *ListStreamsRequest) String() string {
 func (*ListStreamsRequest) ProtoMessage() {}
 
 func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[34]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +3221,7 @@ func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListStreamsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListStreamsRequest) GetPattern() string {
@@ -3159,7 +3270,7 @@ type ListStreamsResponse struct {
 
 func (x *ListStreamsResponse) Reset() {
 	*x = ListStreamsResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3171,7 +3282,7 @@ func (x *ListStreamsResponse) String() string {
 func (*ListStreamsResponse) ProtoMessage() {}
 
 func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[35]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3184,7 +3295,7 @@ func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListStreamsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListStreamsResponse) GetStreams() []*StreamSummary {
@@ -3219,7 +3330,7 @@ type StreamSummary struct {
 
 func (x *StreamSummary) Reset() {
 	*x = StreamSummary{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3231,7 +3342,7 @@ func (x *StreamSummary) String() string {
 func (*StreamSummary) ProtoMessage() {}
 
 func (x *StreamSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[36]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3244,7 +3355,7 @@ func (x *StreamSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSummary.ProtoReflect.Descriptor instead.
 func (*StreamSummary) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StreamSummary) GetStream() string {
@@ -3312,7 +3423,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3435,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[37]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +3448,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{37}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{39}
 }
 
 // GetServerInfoResponse describes the gateway and the store behind it.
@@ -3361,7 +3472,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3484,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[38]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3497,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{38}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -3454,7 +3565,7 @@ type AccessInfo struct {
 
 func (x *AccessInfo) Reset() {
 	*x = AccessInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3466,7 +3577,7 @@ func (x *AccessInfo) String() string {
 func (*AccessInfo) ProtoMessage() {}
 
 func (x *AccessInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[39]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3479,7 +3590,7 @@ func (x *AccessInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessInfo.ProtoReflect.Descriptor instead.
 func (*AccessInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{39}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AccessInfo) GetControlled() bool {
@@ -3558,7 +3669,7 @@ type AuthFileInfo struct {
 
 func (x *AuthFileInfo) Reset() {
 	*x = AuthFileInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3681,7 @@ func (x *AuthFileInfo) String() string {
 func (*AuthFileInfo) ProtoMessage() {}
 
 func (x *AuthFileInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[40]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3694,7 @@ func (x *AuthFileInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthFileInfo.ProtoReflect.Descriptor instead.
 func (*AuthFileInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{40}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AuthFileInfo) GetGeneration() uint64 {
@@ -3662,7 +3773,7 @@ type ExpiringToken struct {
 
 func (x *ExpiringToken) Reset() {
 	*x = ExpiringToken{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3785,7 @@ func (x *ExpiringToken) String() string {
 func (*ExpiringToken) ProtoMessage() {}
 
 func (x *ExpiringToken) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[41]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3798,7 @@ func (x *ExpiringToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpiringToken.ProtoReflect.Descriptor instead.
 func (*ExpiringToken) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{41}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ExpiringToken) GetId() string {
@@ -3750,7 +3861,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3762,7 +3873,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[42]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3775,7 +3886,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{42}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StoreInfo) GetName() string {
@@ -3922,7 +4033,7 @@ type LogFindings struct {
 
 func (x *LogFindings) Reset() {
 	*x = LogFindings{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3934,7 +4045,7 @@ func (x *LogFindings) String() string {
 func (*LogFindings) ProtoMessage() {}
 
 func (x *LogFindings) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[43]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3947,7 +4058,7 @@ func (x *LogFindings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogFindings.ProtoReflect.Descriptor instead.
 func (*LogFindings) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{43}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LogFindings) GetLostMessages() uint64 {
@@ -4018,7 +4129,7 @@ type ReplicaInfo struct {
 
 func (x *ReplicaInfo) Reset() {
 	*x = ReplicaInfo{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4141,7 @@ func (x *ReplicaInfo) String() string {
 func (*ReplicaInfo) ProtoMessage() {}
 
 func (x *ReplicaInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[44]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4154,7 @@ func (x *ReplicaInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicaInfo.ProtoReflect.Descriptor instead.
 func (*ReplicaInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{44}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReplicaInfo) GetName() string {
@@ -4100,7 +4211,7 @@ type LogReplica struct {
 
 func (x *LogReplica) Reset() {
 	*x = LogReplica{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4112,7 +4223,7 @@ func (x *LogReplica) String() string {
 func (*LogReplica) ProtoMessage() {}
 
 func (x *LogReplica) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[45]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4125,7 +4236,7 @@ func (x *LogReplica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogReplica.ProtoReflect.Descriptor instead.
 func (*LogReplica) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{45}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LogReplica) GetPosition() uint64 {
@@ -4225,7 +4336,7 @@ type ServerLimits struct {
 
 func (x *ServerLimits) Reset() {
 	*x = ServerLimits{}
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4348,7 @@ func (x *ServerLimits) String() string {
 func (*ServerLimits) ProtoMessage() {}
 
 func (x *ServerLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_event_store_service_proto_msgTypes[46]
+	mi := &file_sluice_v1_event_store_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4361,7 @@ func (x *ServerLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerLimits.ProtoReflect.Descriptor instead.
 func (*ServerLimits) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{46}
+	return file_sluice_v1_event_store_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ServerLimits) GetAppendEventsMax() uint32 {
@@ -4554,7 +4665,14 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\vcommit_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"commitTime\x12#\n" +
 	"\rfirst_version\x18\x04 \x01(\x04R\ffirstVersion\x12,\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x16.sluice.v1.StreamStateR\x05state\"\xd1\x01\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x16.sluice.v1.StreamStateR\x05state\"/\n" +
+	"\x10GetCommitRequest\x12\x1b\n" +
+	"\tcommit_id\x18\x01 \x01(\tR\bcommitId\"\xa1\x01\n" +
+	"\x11GetCommitResponse\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
+	"\vcommit_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"commitTime\x123\n" +
+	"\astreams\x18\x03 \x03(\v2\x19.sluice.v1.StreamAppendedR\astreams\"\xd1\x01\n" +
 	"\x18ReadByCorrelationRequest\x12%\n" +
 	"\x0ecorrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x1f\n" +
 	"\vevent_types\x18\x02 \x03(\tR\n" +
@@ -4812,7 +4930,7 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"Durability\x12\x1a\n" +
 	"\x16DURABILITY_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17DURABILITY_FSYNC_ALWAYS\x10\x01\x12\x1d\n" +
-	"\x19DURABILITY_FSYNC_INTERVAL\x10\x022\xa4\x06\n" +
+	"\x19DURABILITY_FSYNC_INTERVAL\x10\x022\xec\x06\n" +
 	"\x11EventStoreService\x12=\n" +
 	"\x06Append\x12\x18.sluice.v1.AppendRequest\x1a\x19.sluice.v1.AppendResponse\x12V\n" +
 	"\rAppendSession\x12\x1f.sluice.v1.AppendSessionRequest\x1a .sluice.v1.AppendSessionResponse(\x010\x01\x12L\n" +
@@ -4820,7 +4938,8 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\n" +
 	"ReadStream\x12\x1c.sluice.v1.ReadStreamRequest\x1a\x1d.sluice.v1.ReadStreamResponse0\x01\x12I\n" +
 	"\n" +
-	"GetVersion\x12\x1c.sluice.v1.GetVersionRequest\x1a\x1d.sluice.v1.GetVersionResponse\x12`\n" +
+	"GetVersion\x12\x1c.sluice.v1.GetVersionRequest\x1a\x1d.sluice.v1.GetVersionResponse\x12F\n" +
+	"\tGetCommit\x12\x1b.sluice.v1.GetCommitRequest\x1a\x1c.sluice.v1.GetCommitResponse\x12`\n" +
 	"\x11ReadByCorrelation\x12#.sluice.v1.ReadByCorrelationRequest\x1a$.sluice.v1.ReadByCorrelationResponse0\x01\x12B\n" +
 	"\aReadAll\x12\x19.sluice.v1.ReadAllRequest\x1a\x1a.sluice.v1.ReadAllResponse0\x01\x12H\n" +
 	"\tSubscribe\x12\x1b.sluice.v1.SubscribeRequest\x1a\x1c.sluice.v1.SubscribeResponse0\x01\x12N\n" +
@@ -4842,7 +4961,7 @@ func file_sluice_v1_event_store_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_event_store_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_sluice_v1_event_store_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_sluice_v1_event_store_service_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_sluice_v1_event_store_service_proto_goTypes = []any{
 	(Direction)(0),                    // 0: sluice.v1.Direction
 	(Consistency)(0),                  // 1: sluice.v1.Consistency
@@ -4871,138 +4990,144 @@ var file_sluice_v1_event_store_service_proto_goTypes = []any{
 	(*UnreadableMessage)(nil),         // 24: sluice.v1.UnreadableMessage
 	(*GetVersionRequest)(nil),         // 25: sluice.v1.GetVersionRequest
 	(*GetVersionResponse)(nil),        // 26: sluice.v1.GetVersionResponse
-	(*ReadByCorrelationRequest)(nil),  // 27: sluice.v1.ReadByCorrelationRequest
-	(*ReadByCorrelationResponse)(nil), // 28: sluice.v1.ReadByCorrelationResponse
-	(*ReadByCorrelationHeader)(nil),   // 29: sluice.v1.ReadByCorrelationHeader
-	(*ReadAllRequest)(nil),            // 30: sluice.v1.ReadAllRequest
-	(*ReadAllResponse)(nil),           // 31: sluice.v1.ReadAllResponse
-	(*ReadAllHeader)(nil),             // 32: sluice.v1.ReadAllHeader
-	(*SubscribeRequest)(nil),          // 33: sluice.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),         // 34: sluice.v1.SubscribeResponse
-	(*Checkpoint)(nil),                // 35: sluice.v1.Checkpoint
-	(*Heartbeat)(nil),                 // 36: sluice.v1.Heartbeat
-	(*CaughtUp)(nil),                  // 37: sluice.v1.CaughtUp
-	(*FellBehind)(nil),                // 38: sluice.v1.FellBehind
-	(*Draining)(nil),                  // 39: sluice.v1.Draining
-	(*ListStreamsRequest)(nil),        // 40: sluice.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),       // 41: sluice.v1.ListStreamsResponse
-	(*StreamSummary)(nil),             // 42: sluice.v1.StreamSummary
-	(*GetServerInfoRequest)(nil),      // 43: sluice.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),     // 44: sluice.v1.GetServerInfoResponse
-	(*AccessInfo)(nil),                // 45: sluice.v1.AccessInfo
-	(*AuthFileInfo)(nil),              // 46: sluice.v1.AuthFileInfo
-	(*ExpiringToken)(nil),             // 47: sluice.v1.ExpiringToken
-	(*StoreInfo)(nil),                 // 48: sluice.v1.StoreInfo
-	(*LogFindings)(nil),               // 49: sluice.v1.LogFindings
-	(*ReplicaInfo)(nil),               // 50: sluice.v1.ReplicaInfo
-	(*LogReplica)(nil),                // 51: sluice.v1.LogReplica
-	(*ServerLimits)(nil),              // 52: sluice.v1.ServerLimits
-	(*Event)(nil),                     // 53: sluice.v1.Event
-	(*Query)(nil),                     // 54: sluice.v1.Query
-	(*timestamppb.Timestamp)(nil),     // 55: google.protobuf.Timestamp
-	(*status.Status)(nil),             // 56: google.rpc.Status
-	(*RecordedEvent)(nil),             // 57: sluice.v1.RecordedEvent
-	(*durationpb.Duration)(nil),       // 58: google.protobuf.Duration
+	(*GetCommitRequest)(nil),          // 27: sluice.v1.GetCommitRequest
+	(*GetCommitResponse)(nil),         // 28: sluice.v1.GetCommitResponse
+	(*ReadByCorrelationRequest)(nil),  // 29: sluice.v1.ReadByCorrelationRequest
+	(*ReadByCorrelationResponse)(nil), // 30: sluice.v1.ReadByCorrelationResponse
+	(*ReadByCorrelationHeader)(nil),   // 31: sluice.v1.ReadByCorrelationHeader
+	(*ReadAllRequest)(nil),            // 32: sluice.v1.ReadAllRequest
+	(*ReadAllResponse)(nil),           // 33: sluice.v1.ReadAllResponse
+	(*ReadAllHeader)(nil),             // 34: sluice.v1.ReadAllHeader
+	(*SubscribeRequest)(nil),          // 35: sluice.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),         // 36: sluice.v1.SubscribeResponse
+	(*Checkpoint)(nil),                // 37: sluice.v1.Checkpoint
+	(*Heartbeat)(nil),                 // 38: sluice.v1.Heartbeat
+	(*CaughtUp)(nil),                  // 39: sluice.v1.CaughtUp
+	(*FellBehind)(nil),                // 40: sluice.v1.FellBehind
+	(*Draining)(nil),                  // 41: sluice.v1.Draining
+	(*ListStreamsRequest)(nil),        // 42: sluice.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),       // 43: sluice.v1.ListStreamsResponse
+	(*StreamSummary)(nil),             // 44: sluice.v1.StreamSummary
+	(*GetServerInfoRequest)(nil),      // 45: sluice.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),     // 46: sluice.v1.GetServerInfoResponse
+	(*AccessInfo)(nil),                // 47: sluice.v1.AccessInfo
+	(*AuthFileInfo)(nil),              // 48: sluice.v1.AuthFileInfo
+	(*ExpiringToken)(nil),             // 49: sluice.v1.ExpiringToken
+	(*StoreInfo)(nil),                 // 50: sluice.v1.StoreInfo
+	(*LogFindings)(nil),               // 51: sluice.v1.LogFindings
+	(*ReplicaInfo)(nil),               // 52: sluice.v1.ReplicaInfo
+	(*LogReplica)(nil),                // 53: sluice.v1.LogReplica
+	(*ServerLimits)(nil),              // 54: sluice.v1.ServerLimits
+	(*Event)(nil),                     // 55: sluice.v1.Event
+	(*Query)(nil),                     // 56: sluice.v1.Query
+	(*timestamppb.Timestamp)(nil),     // 57: google.protobuf.Timestamp
+	(*status.Status)(nil),             // 58: google.rpc.Status
+	(*RecordedEvent)(nil),             // 59: sluice.v1.RecordedEvent
+	(*durationpb.Duration)(nil),       // 60: google.protobuf.Duration
 }
 var file_sluice_v1_event_store_service_proto_depIdxs = []int32{
-	53, // 0: sluice.v1.AppendRequest.events:type_name -> sluice.v1.Event
+	55, // 0: sluice.v1.AppendRequest.events:type_name -> sluice.v1.Event
 	7,  // 1: sluice.v1.AppendRequest.condition:type_name -> sluice.v1.AppendCondition
-	54, // 2: sluice.v1.AppendCondition.query:type_name -> sluice.v1.Query
-	55, // 3: sluice.v1.AppendResponse.commit_time:type_name -> google.protobuf.Timestamp
+	56, // 2: sluice.v1.AppendCondition.query:type_name -> sluice.v1.Query
+	57, // 3: sluice.v1.AppendResponse.commit_time:type_name -> google.protobuf.Timestamp
 	10, // 4: sluice.v1.AppendMultiRequest.appends:type_name -> sluice.v1.StreamAppend
 	11, // 5: sluice.v1.AppendMultiRequest.checks:type_name -> sluice.v1.VersionCheck
 	7,  // 6: sluice.v1.AppendMultiRequest.condition:type_name -> sluice.v1.AppendCondition
-	53, // 7: sluice.v1.StreamAppend.events:type_name -> sluice.v1.Event
+	55, // 7: sluice.v1.StreamAppend.events:type_name -> sluice.v1.Event
 	13, // 8: sluice.v1.AppendMultiResponse.streams:type_name -> sluice.v1.StreamAppended
 	15, // 9: sluice.v1.AppendSessionRequest.appends:type_name -> sluice.v1.SessionAppend
 	6,  // 10: sluice.v1.SessionAppend.append:type_name -> sluice.v1.AppendRequest
 	16, // 11: sluice.v1.SessionAppend.trace_context:type_name -> sluice.v1.TraceContext
 	18, // 12: sluice.v1.AppendSessionResponse.answers:type_name -> sluice.v1.SessionAnswer
 	8,  // 13: sluice.v1.SessionAnswer.result:type_name -> sluice.v1.AppendResponse
-	56, // 14: sluice.v1.SessionAnswer.error:type_name -> google.rpc.Status
+	58, // 14: sluice.v1.SessionAnswer.error:type_name -> google.rpc.Status
 	0,  // 15: sluice.v1.ReadStreamRequest.direction:type_name -> sluice.v1.Direction
-	55, // 16: sluice.v1.ReadStreamRequest.from_time:type_name -> google.protobuf.Timestamp
-	55, // 17: sluice.v1.ReadStreamRequest.to_time:type_name -> google.protobuf.Timestamp
+	57, // 16: sluice.v1.ReadStreamRequest.from_time:type_name -> google.protobuf.Timestamp
+	57, // 17: sluice.v1.ReadStreamRequest.to_time:type_name -> google.protobuf.Timestamp
 	19, // 18: sluice.v1.ReadStreamRequest.page:type_name -> sluice.v1.PageHint
 	1,  // 19: sluice.v1.ReadStreamRequest.consistency:type_name -> sluice.v1.Consistency
-	57, // 20: sluice.v1.ReadStreamResponse.events:type_name -> sluice.v1.RecordedEvent
+	59, // 20: sluice.v1.ReadStreamResponse.events:type_name -> sluice.v1.RecordedEvent
 	22, // 21: sluice.v1.ReadStreamResponse.header:type_name -> sluice.v1.ReadStreamHeader
 	23, // 22: sluice.v1.ReadStreamResponse.end:type_name -> sluice.v1.ReadEnd
-	55, // 23: sluice.v1.ReadStreamHeader.commit_time:type_name -> google.protobuf.Timestamp
+	57, // 23: sluice.v1.ReadStreamHeader.commit_time:type_name -> google.protobuf.Timestamp
 	2,  // 24: sluice.v1.ReadStreamHeader.state:type_name -> sluice.v1.StreamState
 	3,  // 25: sluice.v1.ReadEnd.reason:type_name -> sluice.v1.ReadEndReason
-	55, // 26: sluice.v1.GetVersionRequest.as_of:type_name -> google.protobuf.Timestamp
-	55, // 27: sluice.v1.GetVersionResponse.commit_time:type_name -> google.protobuf.Timestamp
+	57, // 26: sluice.v1.GetVersionRequest.as_of:type_name -> google.protobuf.Timestamp
+	57, // 27: sluice.v1.GetVersionResponse.commit_time:type_name -> google.protobuf.Timestamp
 	2,  // 28: sluice.v1.GetVersionResponse.state:type_name -> sluice.v1.StreamState
-	19, // 29: sluice.v1.ReadByCorrelationRequest.page:type_name -> sluice.v1.PageHint
-	57, // 30: sluice.v1.ReadByCorrelationResponse.events:type_name -> sluice.v1.RecordedEvent
-	29, // 31: sluice.v1.ReadByCorrelationResponse.header:type_name -> sluice.v1.ReadByCorrelationHeader
-	23, // 32: sluice.v1.ReadByCorrelationResponse.end:type_name -> sluice.v1.ReadEnd
-	24, // 33: sluice.v1.ReadByCorrelationResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	0,  // 34: sluice.v1.ReadAllRequest.direction:type_name -> sluice.v1.Direction
-	55, // 35: sluice.v1.ReadAllRequest.from_time:type_name -> google.protobuf.Timestamp
-	55, // 36: sluice.v1.ReadAllRequest.to_time:type_name -> google.protobuf.Timestamp
-	19, // 37: sluice.v1.ReadAllRequest.page:type_name -> sluice.v1.PageHint
-	54, // 38: sluice.v1.ReadAllRequest.query:type_name -> sluice.v1.Query
-	57, // 39: sluice.v1.ReadAllResponse.events:type_name -> sluice.v1.RecordedEvent
-	32, // 40: sluice.v1.ReadAllResponse.header:type_name -> sluice.v1.ReadAllHeader
-	23, // 41: sluice.v1.ReadAllResponse.end:type_name -> sluice.v1.ReadEnd
-	24, // 42: sluice.v1.ReadAllResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	55, // 43: sluice.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	58, // 44: sluice.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	19, // 45: sluice.v1.SubscribeRequest.page:type_name -> sluice.v1.PageHint
-	54, // 46: sluice.v1.SubscribeRequest.query:type_name -> sluice.v1.Query
-	57, // 47: sluice.v1.SubscribeResponse.events:type_name -> sluice.v1.RecordedEvent
-	35, // 48: sluice.v1.SubscribeResponse.checkpoint:type_name -> sluice.v1.Checkpoint
-	36, // 49: sluice.v1.SubscribeResponse.heartbeat:type_name -> sluice.v1.Heartbeat
-	37, // 50: sluice.v1.SubscribeResponse.caught_up:type_name -> sluice.v1.CaughtUp
-	38, // 51: sluice.v1.SubscribeResponse.fell_behind:type_name -> sluice.v1.FellBehind
-	39, // 52: sluice.v1.SubscribeResponse.draining:type_name -> sluice.v1.Draining
-	24, // 53: sluice.v1.SubscribeResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
-	42, // 54: sluice.v1.ListStreamsResponse.streams:type_name -> sluice.v1.StreamSummary
-	55, // 55: sluice.v1.StreamSummary.commit_time:type_name -> google.protobuf.Timestamp
-	2,  // 56: sluice.v1.StreamSummary.state:type_name -> sluice.v1.StreamState
-	48, // 57: sluice.v1.GetServerInfoResponse.store:type_name -> sluice.v1.StoreInfo
-	52, // 58: sluice.v1.GetServerInfoResponse.limits:type_name -> sluice.v1.ServerLimits
-	51, // 59: sluice.v1.GetServerInfoResponse.replica:type_name -> sluice.v1.LogReplica
-	45, // 60: sluice.v1.GetServerInfoResponse.access:type_name -> sluice.v1.AccessInfo
-	4,  // 61: sluice.v1.AccessInfo.reflection:type_name -> sluice.v1.ReflectionMode
-	46, // 62: sluice.v1.AccessInfo.auth_file:type_name -> sluice.v1.AuthFileInfo
-	47, // 63: sluice.v1.AuthFileInfo.tokens_expiring:type_name -> sluice.v1.ExpiringToken
-	55, // 64: sluice.v1.ExpiringToken.expires_time:type_name -> google.protobuf.Timestamp
-	5,  // 65: sluice.v1.StoreInfo.durability:type_name -> sluice.v1.Durability
-	50, // 66: sluice.v1.StoreInfo.replica_infos:type_name -> sluice.v1.ReplicaInfo
-	49, // 67: sluice.v1.StoreInfo.log:type_name -> sluice.v1.LogFindings
-	24, // 68: sluice.v1.LogFindings.unreadable:type_name -> sluice.v1.UnreadableMessage
-	58, // 69: sluice.v1.ServerLimits.append_timeout:type_name -> google.protobuf.Duration
-	58, // 70: sluice.v1.ServerLimits.heartbeat_interval_min:type_name -> google.protobuf.Duration
-	58, // 71: sluice.v1.ServerLimits.heartbeat_interval_max:type_name -> google.protobuf.Duration
-	58, // 72: sluice.v1.ServerLimits.read_stall_timeout:type_name -> google.protobuf.Duration
-	6,  // 73: sluice.v1.EventStoreService.Append:input_type -> sluice.v1.AppendRequest
-	14, // 74: sluice.v1.EventStoreService.AppendSession:input_type -> sluice.v1.AppendSessionRequest
-	9,  // 75: sluice.v1.EventStoreService.AppendMulti:input_type -> sluice.v1.AppendMultiRequest
-	20, // 76: sluice.v1.EventStoreService.ReadStream:input_type -> sluice.v1.ReadStreamRequest
-	25, // 77: sluice.v1.EventStoreService.GetVersion:input_type -> sluice.v1.GetVersionRequest
-	27, // 78: sluice.v1.EventStoreService.ReadByCorrelation:input_type -> sluice.v1.ReadByCorrelationRequest
-	30, // 79: sluice.v1.EventStoreService.ReadAll:input_type -> sluice.v1.ReadAllRequest
-	33, // 80: sluice.v1.EventStoreService.Subscribe:input_type -> sluice.v1.SubscribeRequest
-	40, // 81: sluice.v1.EventStoreService.ListStreams:input_type -> sluice.v1.ListStreamsRequest
-	43, // 82: sluice.v1.EventStoreService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
-	8,  // 83: sluice.v1.EventStoreService.Append:output_type -> sluice.v1.AppendResponse
-	17, // 84: sluice.v1.EventStoreService.AppendSession:output_type -> sluice.v1.AppendSessionResponse
-	12, // 85: sluice.v1.EventStoreService.AppendMulti:output_type -> sluice.v1.AppendMultiResponse
-	21, // 86: sluice.v1.EventStoreService.ReadStream:output_type -> sluice.v1.ReadStreamResponse
-	26, // 87: sluice.v1.EventStoreService.GetVersion:output_type -> sluice.v1.GetVersionResponse
-	28, // 88: sluice.v1.EventStoreService.ReadByCorrelation:output_type -> sluice.v1.ReadByCorrelationResponse
-	31, // 89: sluice.v1.EventStoreService.ReadAll:output_type -> sluice.v1.ReadAllResponse
-	34, // 90: sluice.v1.EventStoreService.Subscribe:output_type -> sluice.v1.SubscribeResponse
-	41, // 91: sluice.v1.EventStoreService.ListStreams:output_type -> sluice.v1.ListStreamsResponse
-	44, // 92: sluice.v1.EventStoreService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	83, // [83:93] is the sub-list for method output_type
-	73, // [73:83] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	57, // 29: sluice.v1.GetCommitResponse.commit_time:type_name -> google.protobuf.Timestamp
+	13, // 30: sluice.v1.GetCommitResponse.streams:type_name -> sluice.v1.StreamAppended
+	19, // 31: sluice.v1.ReadByCorrelationRequest.page:type_name -> sluice.v1.PageHint
+	59, // 32: sluice.v1.ReadByCorrelationResponse.events:type_name -> sluice.v1.RecordedEvent
+	31, // 33: sluice.v1.ReadByCorrelationResponse.header:type_name -> sluice.v1.ReadByCorrelationHeader
+	23, // 34: sluice.v1.ReadByCorrelationResponse.end:type_name -> sluice.v1.ReadEnd
+	24, // 35: sluice.v1.ReadByCorrelationResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	0,  // 36: sluice.v1.ReadAllRequest.direction:type_name -> sluice.v1.Direction
+	57, // 37: sluice.v1.ReadAllRequest.from_time:type_name -> google.protobuf.Timestamp
+	57, // 38: sluice.v1.ReadAllRequest.to_time:type_name -> google.protobuf.Timestamp
+	19, // 39: sluice.v1.ReadAllRequest.page:type_name -> sluice.v1.PageHint
+	56, // 40: sluice.v1.ReadAllRequest.query:type_name -> sluice.v1.Query
+	59, // 41: sluice.v1.ReadAllResponse.events:type_name -> sluice.v1.RecordedEvent
+	34, // 42: sluice.v1.ReadAllResponse.header:type_name -> sluice.v1.ReadAllHeader
+	23, // 43: sluice.v1.ReadAllResponse.end:type_name -> sluice.v1.ReadEnd
+	24, // 44: sluice.v1.ReadAllResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	57, // 45: sluice.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	60, // 46: sluice.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	19, // 47: sluice.v1.SubscribeRequest.page:type_name -> sluice.v1.PageHint
+	56, // 48: sluice.v1.SubscribeRequest.query:type_name -> sluice.v1.Query
+	59, // 49: sluice.v1.SubscribeResponse.events:type_name -> sluice.v1.RecordedEvent
+	37, // 50: sluice.v1.SubscribeResponse.checkpoint:type_name -> sluice.v1.Checkpoint
+	38, // 51: sluice.v1.SubscribeResponse.heartbeat:type_name -> sluice.v1.Heartbeat
+	39, // 52: sluice.v1.SubscribeResponse.caught_up:type_name -> sluice.v1.CaughtUp
+	40, // 53: sluice.v1.SubscribeResponse.fell_behind:type_name -> sluice.v1.FellBehind
+	41, // 54: sluice.v1.SubscribeResponse.draining:type_name -> sluice.v1.Draining
+	24, // 55: sluice.v1.SubscribeResponse.unreadable:type_name -> sluice.v1.UnreadableMessage
+	44, // 56: sluice.v1.ListStreamsResponse.streams:type_name -> sluice.v1.StreamSummary
+	57, // 57: sluice.v1.StreamSummary.commit_time:type_name -> google.protobuf.Timestamp
+	2,  // 58: sluice.v1.StreamSummary.state:type_name -> sluice.v1.StreamState
+	50, // 59: sluice.v1.GetServerInfoResponse.store:type_name -> sluice.v1.StoreInfo
+	54, // 60: sluice.v1.GetServerInfoResponse.limits:type_name -> sluice.v1.ServerLimits
+	53, // 61: sluice.v1.GetServerInfoResponse.replica:type_name -> sluice.v1.LogReplica
+	47, // 62: sluice.v1.GetServerInfoResponse.access:type_name -> sluice.v1.AccessInfo
+	4,  // 63: sluice.v1.AccessInfo.reflection:type_name -> sluice.v1.ReflectionMode
+	48, // 64: sluice.v1.AccessInfo.auth_file:type_name -> sluice.v1.AuthFileInfo
+	49, // 65: sluice.v1.AuthFileInfo.tokens_expiring:type_name -> sluice.v1.ExpiringToken
+	57, // 66: sluice.v1.ExpiringToken.expires_time:type_name -> google.protobuf.Timestamp
+	5,  // 67: sluice.v1.StoreInfo.durability:type_name -> sluice.v1.Durability
+	52, // 68: sluice.v1.StoreInfo.replica_infos:type_name -> sluice.v1.ReplicaInfo
+	51, // 69: sluice.v1.StoreInfo.log:type_name -> sluice.v1.LogFindings
+	24, // 70: sluice.v1.LogFindings.unreadable:type_name -> sluice.v1.UnreadableMessage
+	60, // 71: sluice.v1.ServerLimits.append_timeout:type_name -> google.protobuf.Duration
+	60, // 72: sluice.v1.ServerLimits.heartbeat_interval_min:type_name -> google.protobuf.Duration
+	60, // 73: sluice.v1.ServerLimits.heartbeat_interval_max:type_name -> google.protobuf.Duration
+	60, // 74: sluice.v1.ServerLimits.read_stall_timeout:type_name -> google.protobuf.Duration
+	6,  // 75: sluice.v1.EventStoreService.Append:input_type -> sluice.v1.AppendRequest
+	14, // 76: sluice.v1.EventStoreService.AppendSession:input_type -> sluice.v1.AppendSessionRequest
+	9,  // 77: sluice.v1.EventStoreService.AppendMulti:input_type -> sluice.v1.AppendMultiRequest
+	20, // 78: sluice.v1.EventStoreService.ReadStream:input_type -> sluice.v1.ReadStreamRequest
+	25, // 79: sluice.v1.EventStoreService.GetVersion:input_type -> sluice.v1.GetVersionRequest
+	27, // 80: sluice.v1.EventStoreService.GetCommit:input_type -> sluice.v1.GetCommitRequest
+	29, // 81: sluice.v1.EventStoreService.ReadByCorrelation:input_type -> sluice.v1.ReadByCorrelationRequest
+	32, // 82: sluice.v1.EventStoreService.ReadAll:input_type -> sluice.v1.ReadAllRequest
+	35, // 83: sluice.v1.EventStoreService.Subscribe:input_type -> sluice.v1.SubscribeRequest
+	42, // 84: sluice.v1.EventStoreService.ListStreams:input_type -> sluice.v1.ListStreamsRequest
+	45, // 85: sluice.v1.EventStoreService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
+	8,  // 86: sluice.v1.EventStoreService.Append:output_type -> sluice.v1.AppendResponse
+	17, // 87: sluice.v1.EventStoreService.AppendSession:output_type -> sluice.v1.AppendSessionResponse
+	12, // 88: sluice.v1.EventStoreService.AppendMulti:output_type -> sluice.v1.AppendMultiResponse
+	21, // 89: sluice.v1.EventStoreService.ReadStream:output_type -> sluice.v1.ReadStreamResponse
+	26, // 90: sluice.v1.EventStoreService.GetVersion:output_type -> sluice.v1.GetVersionResponse
+	28, // 91: sluice.v1.EventStoreService.GetCommit:output_type -> sluice.v1.GetCommitResponse
+	30, // 92: sluice.v1.EventStoreService.ReadByCorrelation:output_type -> sluice.v1.ReadByCorrelationResponse
+	33, // 93: sluice.v1.EventStoreService.ReadAll:output_type -> sluice.v1.ReadAllResponse
+	36, // 94: sluice.v1.EventStoreService.Subscribe:output_type -> sluice.v1.SubscribeResponse
+	43, // 95: sluice.v1.EventStoreService.ListStreams:output_type -> sluice.v1.ListStreamsResponse
+	46, // 96: sluice.v1.EventStoreService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	86, // [86:97] is the sub-list for method output_type
+	75, // [75:86] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_event_store_service_proto_init() }
@@ -5018,10 +5143,10 @@ func file_sluice_v1_event_store_service_proto_init() {
 		(*SessionAnswer_Result)(nil),
 		(*SessionAnswer_Error)(nil),
 	}
-	file_sluice_v1_event_store_service_proto_msgTypes[24].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[25].OneofWrappers = []any{}
+	file_sluice_v1_event_store_service_proto_msgTypes[26].OneofWrappers = []any{}
 	file_sluice_v1_event_store_service_proto_msgTypes[27].OneofWrappers = []any{}
-	file_sluice_v1_event_store_service_proto_msgTypes[28].OneofWrappers = []any{
+	file_sluice_v1_event_store_service_proto_msgTypes[29].OneofWrappers = []any{}
+	file_sluice_v1_event_store_service_proto_msgTypes[30].OneofWrappers = []any{
 		(*SubscribeResponse_Checkpoint)(nil),
 		(*SubscribeResponse_Heartbeat)(nil),
 		(*SubscribeResponse_CaughtUp)(nil),
@@ -5034,7 +5159,7 @@ func file_sluice_v1_event_store_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_event_store_service_proto_rawDesc), len(file_sluice_v1_event_store_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   47,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	EventStoreService_AppendMulti_FullMethodName       = "/sluice.v1.EventStoreService/AppendMulti"
 	EventStoreService_ReadStream_FullMethodName        = "/sluice.v1.EventStoreService/ReadStream"
 	EventStoreService_GetVersion_FullMethodName        = "/sluice.v1.EventStoreService/GetVersion"
+	EventStoreService_GetCommit_FullMethodName         = "/sluice.v1.EventStoreService/GetCommit"
 	EventStoreService_ReadByCorrelation_FullMethodName = "/sluice.v1.EventStoreService/ReadByCorrelation"
 	EventStoreService_ReadAll_FullMethodName           = "/sluice.v1.EventStoreService/ReadAll"
 	EventStoreService_Subscribe_FullMethodName         = "/sluice.v1.EventStoreService/Subscribe"
@@ -120,6 +121,15 @@ type EventStoreServiceClient interface {
 	// Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
 	// message and the store has lost messages.
 	GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error)
+	// GetCommit finds the commit with a commit id: of an append, of a transaction, or of a change of a stream by StreamService.
+	// It finds every commit that was acknowledged before the call. For an unknown commit id the response has position 0; that is
+	// not an error. So it is for a commit that was removed from the log because all of its events were hidden. ReadAll returns the
+	// events: after the position before that of the commit, to that of the commit.
+	//
+	// It needs `read` on some stream. Streams that the caller may not read are left out; a commit on no other stream is not found.
+	//
+	// Errors: DATA_LOSS with UnreadableCommit if the commit cannot be read, or if it is not found and the store has lost messages.
+	GetCommit(ctx context.Context, in *GetCommitRequest, opts ...grpc.CallOption) (*GetCommitResponse, error)
 	// ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
 	// that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
 	// unknown correlation id reads as empty.
@@ -233,6 +243,16 @@ func (c *eventStoreServiceClient) GetVersion(ctx context.Context, in *GetVersion
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetVersionResponse)
 	err := c.cc.Invoke(ctx, EventStoreService_GetVersion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *eventStoreServiceClient) GetCommit(ctx context.Context, in *GetCommitRequest, opts ...grpc.CallOption) (*GetCommitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCommitResponse)
+	err := c.cc.Invoke(ctx, EventStoreService_GetCommit_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -414,6 +434,15 @@ type EventStoreServiceServer interface {
 	// Errors: DATA_LOSS with UnreadableCommit if the last message of the stream is not a commit, or if the stream has no
 	// message and the store has lost messages.
 	GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error)
+	// GetCommit finds the commit with a commit id: of an append, of a transaction, or of a change of a stream by StreamService.
+	// It finds every commit that was acknowledged before the call. For an unknown commit id the response has position 0; that is
+	// not an error. So it is for a commit that was removed from the log because all of its events were hidden. ReadAll returns the
+	// events: after the position before that of the commit, to that of the commit.
+	//
+	// It needs `read` on some stream. Streams that the caller may not read are left out; a commit on no other stream is not found.
+	//
+	// Errors: DATA_LOSS with UnreadableCommit if the commit cannot be read, or if it is not found and the store has lost messages.
+	GetCommit(context.Context, *GetCommitRequest) (*GetCommitResponse, error)
 	// ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
 	// that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
 	// unknown correlation id reads as empty.
@@ -485,6 +514,9 @@ func (UnimplementedEventStoreServiceServer) ReadStream(*ReadStreamRequest, grpc.
 }
 func (UnimplementedEventStoreServiceServer) GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetVersion not implemented")
+}
+func (UnimplementedEventStoreServiceServer) GetCommit(context.Context, *GetCommitRequest) (*GetCommitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCommit not implemented")
 }
 func (UnimplementedEventStoreServiceServer) ReadByCorrelation(*ReadByCorrelationRequest, grpc.ServerStreamingServer[ReadByCorrelationResponse]) error {
 	return status.Error(codes.Unimplemented, "method ReadByCorrelation not implemented")
@@ -594,6 +626,24 @@ func _EventStoreService_GetVersion_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EventStoreService_GetCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventStoreServiceServer).GetCommit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventStoreService_GetCommit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventStoreServiceServer).GetCommit(ctx, req.(*GetCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _EventStoreService_ReadByCorrelation_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ReadByCorrelationRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -674,6 +724,10 @@ var EventStoreService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetVersion",
 			Handler:    _EventStoreService_GetVersion_Handler,
+		},
+		{
+			MethodName: "GetCommit",
+			Handler:    _EventStoreService_GetCommit_Handler,
 		},
 		{
 			MethodName: "GetServerInfo",

@@ -82,6 +82,14 @@ def test_validate_only_stores_nothing(client: Client, name: str) -> None:
         client.append(name, events(1), expected_version=1, validate_only=True)
 
 
+def test_a_commit_is_found_by_its_id(client: Client, name: str) -> None:
+    appended = client.append(name, events(2))
+    found = client.get_commit(appended.commit_id)
+    assert found is not None
+    assert (found.position, [(one.stream, one.version) for one in found.streams]) == (appended.position, [(name, 2)])
+    assert client.get_commit("0190f3a1-0000-7000-8000-000000000009") is None
+
+
 def test_a_loop_that_is_left_goes_on_at_its_cursor(client: Client, name: str) -> None:
     for _ in range(3):
         client.append(name, events(3))

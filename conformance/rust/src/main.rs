@@ -164,6 +164,7 @@ async fn answer(channel: Channel, method: &str, call: Call) -> Result<(), Status
         "sluice.v1.EventStoreService/AppendSession" => duplex(call, async |q| store.append_session(q).await).await,
         "sluice.v1.EventStoreService/AppendMulti" => unary(call, async |q| store.append_multi(q).await).await,
         "sluice.v1.EventStoreService/ReadStream" => streaming(call, async |q| store.read_stream(q).await).await,
+        "sluice.v1.EventStoreService/GetCommit" => unary(call, async |q| store.get_commit(q).await).await,
         "sluice.v1.EventStoreService/GetVersion" => unary(call, async |q| store.get_version(q).await).await,
         "sluice.v1.EventStoreService/ReadByCorrelation" => {
             streaming(call, async |q| store.read_by_correlation(q).await).await

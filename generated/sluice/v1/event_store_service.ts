@@ -483,6 +483,27 @@ export interface GetVersionResponse {
   state: StreamState;
 }
 
+/** GetCommitRequest asks for the commit with a commit id. */
+export interface GetCommitRequest {
+  /** The commit id: a UUID. Required. */
+  commitId: string;
+}
+
+/** GetCommitResponse says where a commit is. */
+export interface GetCommitResponse {
+  /** Its position, which all its events have; 0 if there is no such commit. */
+  position: bigint;
+  /** Its time; absent if there is no such commit. */
+  commitTime:
+    | Timestamp
+    | undefined;
+  /**
+   * What it stored on each stream that the caller may read, also if a control hides it now. `first_version` is 0 for a control,
+   * which has no events.
+   */
+  streams: StreamAppended[];
+}
+
 /** ReadByCorrelationRequest asks for the events of one business transaction. */
 export interface ReadByCorrelationRequest {
   /** The correlation id, compared exactly. Required: 1 to 128 visible ASCII characters. */
@@ -3112,6 +3133,145 @@ export const GetVersionResponse: MessageFns<GetVersionResponse> = {
       ? BigInt(object.firstVersion)
       : 0n;
     message.state = object.state ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetCommitRequest(): GetCommitRequest {
+  return { commitId: "" };
+}
+
+export const GetCommitRequest: MessageFns<GetCommitRequest> = {
+  encode(message: GetCommitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commitId !== "") {
+      writer.uint32(10).string(message.commitId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCommitRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCommitRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetCommitRequest>, I>>(base?: I): GetCommitRequest {
+    return GetCommitRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetCommitRequest>, I>>(object: I): GetCommitRequest {
+    const message = createBaseGetCommitRequest();
+    message.commitId = object.commitId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetCommitResponse(): GetCommitResponse {
+  return { position: 0n, commitTime: undefined, streams: [] };
+}
+
+export const GetCommitResponse: MessageFns<GetCommitResponse> = {
+  encode(message: GetCommitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    if (message.commitTime !== undefined) {
+      Timestamp.encode(message.commitTime, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.streams) {
+      StreamAppended.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCommitResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCommitResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.commitTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.streams.push(StreamAppended.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetCommitResponse>, I>>(base?: I): GetCommitResponse {
+    return GetCommitResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetCommitResponse>, I>>(object: I): GetCommitResponse {
+    const message = createBaseGetCommitResponse();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.commitTime = (object.commitTime !== undefined && object.commitTime !== null)
+      ? Timestamp.fromPartial(object.commitTime)
+      : undefined;
+    message.streams = object.streams?.map((e) => StreamAppended.fromPartial(e)) || [];
     return message;
   },
 };
@@ -6568,6 +6728,25 @@ export const EventStoreServiceService = {
     responseDeserialize: (value: Buffer): GetVersionResponse => GetVersionResponse.decode(value),
   },
   /**
+   * GetCommit finds the commit with a commit id: of an append, of a transaction, or of a change of a stream by StreamService.
+   * It finds every commit that was acknowledged before the call. For an unknown commit id the response has position 0; that is
+   * not an error. So it is for a commit that was removed from the log because all of its events were hidden. ReadAll returns the
+   * events: after the position before that of the commit, to that of the commit.
+   *
+   * It needs `read` on some stream. Streams that the caller may not read are left out; a commit on no other stream is not found.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit if the commit cannot be read, or if it is not found and the store has lost messages.
+   */
+  getCommit: {
+    path: "/sluice.v1.EventStoreService/GetCommit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetCommitRequest): Buffer => Buffer.from(GetCommitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetCommitRequest => GetCommitRequest.decode(value),
+    responseSerialize: (value: GetCommitResponse): Buffer => Buffer.from(GetCommitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetCommitResponse => GetCommitResponse.decode(value),
+  },
+  /**
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
    * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
    * unknown correlation id reads as empty.
@@ -6743,6 +6922,17 @@ export interface EventStoreServiceServer extends UntypedServiceImplementation {
    * message and the store has lost messages.
    */
   getVersion: handleUnaryCall<GetVersionRequest, GetVersionResponse>;
+  /**
+   * GetCommit finds the commit with a commit id: of an append, of a transaction, or of a change of a stream by StreamService.
+   * It finds every commit that was acknowledged before the call. For an unknown commit id the response has position 0; that is
+   * not an error. So it is for a commit that was removed from the log because all of its events were hidden. ReadAll returns the
+   * events: after the position before that of the commit, to that of the commit.
+   *
+   * It needs `read` on some stream. Streams that the caller may not read are left out; a commit on no other stream is not found.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit if the commit cannot be read, or if it is not found and the store has lost messages.
+   */
+  getCommit: handleUnaryCall<GetCommitRequest, GetCommitResponse>;
   /**
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event
    * that was acknowledged before the call. The cost follows the number of events found, not the size of the store. An
@@ -6927,6 +7117,31 @@ export interface EventStoreServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetVersionResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * GetCommit finds the commit with a commit id: of an append, of a transaction, or of a change of a stream by StreamService.
+   * It finds every commit that was acknowledged before the call. For an unknown commit id the response has position 0; that is
+   * not an error. So it is for a commit that was removed from the log because all of its events were hidden. ReadAll returns the
+   * events: after the position before that of the commit, to that of the commit.
+   *
+   * It needs `read` on some stream. Streams that the caller may not read are left out; a commit on no other stream is not found.
+   *
+   * Errors: DATA_LOSS with UnreadableCommit if the commit cannot be read, or if it is not found and the store has lost messages.
+   */
+  getCommit(
+    request: GetCommitRequest,
+    callback: (error: ServiceError | null, response: GetCommitResponse) => void,
+  ): ClientUnaryCall;
+  getCommit(
+    request: GetCommitRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetCommitResponse) => void,
+  ): ClientUnaryCall;
+  getCommit(
+    request: GetCommitRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetCommitResponse) => void,
   ): ClientUnaryCall;
   /**
    * ReadByCorrelation reads all events with one correlation id over all streams, in position order. It returns every event

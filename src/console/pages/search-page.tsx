@@ -14,6 +14,7 @@ import { search, searchCommands, searchKinds, type SearchKind } from '../reads/s
 
 const kindNames: Readonly<Record<SearchKind, string>> = {
   correlation: 'Correlation id',
+  commit: 'Commit id',
   event: 'Event id',
   position: 'Position',
   tag: 'Tag',

@@ -91,6 +91,22 @@ export interface GetVersionResponse {
   state?: StreamState | undefined;
 }
 
+export interface GetCommitRequest {
+  commitId: string;
+}
+
+export interface StreamAppended {
+  stream?: string | undefined;
+  version?: Uint64 | undefined;
+  firstVersion?: Uint64 | undefined;
+}
+
+export interface GetCommitResponse {
+  position?: Uint64 | undefined;
+  commitTime?: Timestamp | undefined;
+  streams?: StreamAppended[] | undefined;
+}
+
 export interface ReadByCorrelationRequest {
   correlationId: string;
   maxCount?: Uint64 | undefined;
@@ -111,6 +127,8 @@ export interface ReadAllRequest {
   patterns?: string[] | undefined;
   afterPosition?: Uint64 | undefined;
   toPosition?: Uint64 | undefined;
+  fromTime?: Timestamp | undefined;
+  toTime?: Timestamp | undefined;
   direction?: 'DIRECTION_BACKWARD' | undefined;
   maxCount?: Uint64 | undefined;
   page?: PageHint | undefined;

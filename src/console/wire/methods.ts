@@ -11,6 +11,7 @@ interface Method<Request, Response> {
 export interface UnaryMethods {
   'EventStoreService/Append': Method<m.AppendRequest, m.AppendResponse>;
   'EventStoreService/GetVersion': Method<m.GetVersionRequest, m.GetVersionResponse>;
+  'EventStoreService/GetCommit': Method<m.GetCommitRequest, m.GetCommitResponse>;
   'EventStoreService/GetServerInfo': Method<object, GetServerInfoResponse>;
   'StreamService/GetStream': Method<m.GetStreamRequest, m.GetStreamResponse>;
   'StreamService/TruncateStream': Method<m.TruncateStreamRequest, m.TruncateStreamResponse>;

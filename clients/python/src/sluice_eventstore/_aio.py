@@ -13,10 +13,12 @@ from ._events import (
     AppendMultiResult,
     AppendResult,
     CorrelationHead,
+    FoundCommit,
     NewEvent,
     StreamAppend,
     StreamHead,
     StreamSummary,
+    to_found_commit,
     to_head,
 )
 from ._session import AsyncAppendSession
@@ -126,6 +128,15 @@ class AsyncClient:
         request = store_pb2.GetVersionRequest(stream=stream, as_of=_read.aware(as_of))
         response = store_pb2.GetVersionResponse
         return to_head(await self._core.unary("EventStoreService/GetVersion", request, response, options.get("timeout")))
+
+    async def get_commit(self, commit_id: str, **options: Unpack[options_.CallOptions]) -> FoundCommit | None:
+        """
+        The commit with an id: of an append, a transaction, or a change of a stream; None if there is none on a stream that the caller
+        may read. It may be any commit that was acknowledged before the call.
+        """
+        request = store_pb2.GetCommitRequest(commit_id=commit_id)
+        response = store_pb2.GetCommitResponse
+        return to_found_commit(await self._core.unary("EventStoreService/GetCommit", request, response, options.get("timeout")))
 
     async def server_info(self, **options: Unpack[options_.CallOptions]) -> store_pb2.GetServerInfoResponse:
         """The gateway's version, its limits, and the durability of an acknowledged append, as in the contract."""

@@ -157,6 +157,17 @@ class StreamHead:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundCommit:
+    """A commit that was found by its id."""
+
+    position: int
+    """The position that all its events have."""
+    commit_time: datetime
+    streams: tuple[StreamAppended, ...]
+    """What it stored on each stream that the caller may read; `first_version` is 0 for a control, which has no events."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamSummary(StreamHead):
     """One stream of a listing."""
 
@@ -255,6 +266,13 @@ def to_time(time: Timestamp) -> datetime:
 def to_head(head: Any) -> StreamHead:
     """Of a message with these fields."""
     return StreamHead(*_head_fields(head))
+
+
+def to_found_commit(found: store_pb2.GetCommitResponse) -> FoundCommit | None:
+    if not found.position:
+        return None
+    streams = tuple(StreamAppended(one.stream, one.version, one.first_version) for one in found.streams)
+    return FoundCommit(found.position, to_time(found.commit_time), streams)
 
 
 def to_summary(summary: store_pb2.StreamSummary) -> StreamSummary:

@@ -22,6 +22,7 @@ from ._events import (
     AppendMultiResult,
     AppendResult,
     CorrelationHead,
+    FoundCommit,
     NewEvent,
     RecordedEvent,
     StoreHead,
@@ -468,6 +469,10 @@ class Client:
     ) -> StreamHead:
         """The version of a stream; 0 if there is no such stream."""
         return _run(self._async.get_version(stream, as_of, **options))
+
+    def get_commit(self, commit_id: str, **options: Unpack[options_.CallOptions]) -> FoundCommit | None:
+        """The commit with an id; None if there is none on a stream that the caller may read."""
+        return _run(self._async.get_commit(commit_id, **options))
 
     def server_info(self, **options: Unpack[options_.CallOptions]) -> store_pb2.GetServerInfoResponse:
         """The gateway's version, its limits, and the durability of an acknowledged append, as in the contract."""

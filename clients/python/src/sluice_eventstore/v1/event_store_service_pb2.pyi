@@ -319,6 +319,22 @@ class GetVersionResponse(_message.Message):
     state: StreamState
     def __init__(self, version: _Optional[int] = ..., position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_version: _Optional[int] = ..., state: _Optional[_Union[StreamState, str]] = ...) -> None: ...
 
+class GetCommitRequest(_message.Message):
+    __slots__ = ("commit_id",)
+    COMMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    commit_id: str
+    def __init__(self, commit_id: _Optional[str] = ...) -> None: ...
+
+class GetCommitResponse(_message.Message):
+    __slots__ = ("position", "commit_time", "streams")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    commit_time: _timestamp_pb2.Timestamp
+    streams: _containers.RepeatedCompositeFieldContainer[StreamAppended]
+    def __init__(self, position: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[StreamAppended, _Mapping]]] = ...) -> None: ...
+
 class ReadByCorrelationRequest(_message.Message):
     __slots__ = ("correlation_id", "event_types", "max_count", "page", "skip_unreadable")
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]

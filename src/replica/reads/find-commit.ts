@@ -1,0 +1,33 @@
+import type { CallContext, CommitQuery, FoundCommit } from '../../store/event-store';
+import { patternMatcher } from '../../store/patterns';
+import { noVersion, unixNanos, type StreamName } from '../../store/values';
+import { commitsById } from './commits-by-id';
+import type { ReadableReplica } from './readable-replica';
+
+/**
+ * The commit with an id, as far as it is on visible streams; undefined: there is none, or it was removed from the log. Throws
+ * UnreadableCommitError, also if it may be among lost messages.
+ */
+export async function findCommit(
+  replica: ReadableReplica,
+  { commitId, visible }: CommitQuery,
+  call: CallContext,
+): Promise<FoundCommit | undefined> {
+  await replica.catchUp('leader', call);
+  const { files, faults } = replica;
+  const commits = await commitsById(files, commitId, []);
+  if (commits.length === 0 && faults.isIncomplete) throw faults.incompleteError();
+  const isVisible = patternMatcher(visible ?? ['>']);
+  const found = commits.filter(({ stream, isRemoved }) => isRemoved !== true && isVisible(stream));
+  const [first] = found;
+  if (first === undefined) return undefined;
+  return {
+    position: first.position,
+    commitTime: unixNanos(first.timeNanos),
+    streams: found.map(({ stream, lastVersion, firstVersion, control }) => ({
+      stream: stream as StreamName,
+      version: lastVersion,
+      firstVersion: control === undefined ? firstVersion : noVersion,
+    })),
+  };
+}
