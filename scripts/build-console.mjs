@@ -1,4 +1,5 @@
-// Bundles src/console into dist/console: index.html, and files with hashed names in assets/. `--size` prints what a browser loads
+// Bundles src/console into dist/console: index.html, and files with hashed names in assets/; beside each text, its compressed copies,
+// `.br` and `.gz`, so that no gateway compresses them. `--size` prints what a browser loads
 // first, compressed.
 import {
   chmodSync,
@@ -13,7 +14,7 @@ import {
 import { createHash } from 'node:crypto';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -60,6 +61,13 @@ const html = readFileSync(join(source, 'index.html'), 'utf8')
   .replace('assets/main.css', `assets/${named(/^style-.*\.css$/)}`)
   .replace('assets/icon.svg', `assets/${iconName}`);
 writeFileSync(join(making, 'index.html'), html);
+for (const entry of readdirSync(making, { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name);
+  if (!entry.isFile() || extname(file) === '.woff2') continue; // which is compressed already
+  const bytes = readFileSync(file);
+  writeFileSync(`${file}.br`, brotliCompressSync(bytes));
+  writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
+}
 rmSync(target, { recursive: true, force: true });
 renameSync(making, target);
 
@@ -67,9 +75,8 @@ if (process.argv.includes('--size')) {
   const folder = join(target, 'assets');
   const files = [join(target, 'index.html'), ...readdirSync(folder).map((name) => join(folder, name))];
   let sum = 0;
-  for (const file of files.filter((name) => !name.endsWith('.txt'))) {
-    const bytes = readFileSync(file);
-    const size = extname(file) === '.woff2' ? bytes.length : brotliCompressSync(bytes).length;
+  for (const file of files.filter((name) => !/\.(txt|br|gz)$/.test(name))) {
+    const size = readFileSync(extname(file) === '.woff2' ? file : `${file}.br`).length;
     sum += size;
     console.log(`${size.toString().padStart(7)} ${file.slice(target.length + 1)}`);
   }

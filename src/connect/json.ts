@@ -1,11 +1,4 @@
-import {
-  fromBinary,
-  fromJson,
-  toBinary,
-  toJsonString,
-  type DescMessage,
-  type JsonValue,
-} from '@bufbuild/protobuf';
+import { fromBinary, fromJsonString, toBinary, toJsonString, type DescMessage } from '@bufbuild/protobuf';
 import { contract } from '../grpc/contract';
 import type { Limits } from '../limits';
 
@@ -19,10 +12,13 @@ export function encodeJson(type: DescMessage, json: Buffer, { requestFieldsMax }
   if (json.length === 0) throw new BadJsonError('is empty; a request without fields is {}');
   if (countValues(json) > requestFieldsMax)
     throw new BadJsonError(`has more JSON values than the limit of ${requestFieldsMax} fields`);
-  const value = parse(json);
+  const text = decoded(json);
   try {
-    return toBinary(type, fromJson(type, value, { registry: contract }));
+    // Of a text it also refuses what has a key twice.
+    return toBinary(type, fromJsonString(type, text, { registry: contract }));
   } catch (error) {
+    const { cause } = error as Error;
+    if (cause instanceof SyntaxError) throw new BadJsonError(`is not valid JSON: ${cause.message}`);
     throw new BadJsonError(`is not a valid ${type.typeName} in JSON: ${reasonOf(error)}`);
   }
 }
@@ -32,17 +28,11 @@ export function decodeToJson(type: DescMessage, bytes: Uint8Array): string {
   return toJsonString(type, fromBinary(type, bytes), { registry: contract });
 }
 
-function parse(json: Buffer): JsonValue {
-  let text: string;
+function decoded(json: Buffer): string {
   try {
-    text = utf8.decode(json);
+    return utf8.decode(json);
   } catch {
     throw new BadJsonError('is not UTF-8');
-  }
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new BadJsonError(`is not valid JSON: ${reasonOf(error)}`);
   }
 }
 

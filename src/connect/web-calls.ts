@@ -9,7 +9,7 @@ import { safeHeaders, type Handler } from '../http/http-server';
 import type { Limits } from '../limits';
 import { isStoreError, OverloadedError, StoreUnavailableError, type AnyStoreError } from '../store/errors';
 import { Bodies } from './body';
-import { endingOf, plainEnding, type Ending } from './ending';
+import { endingOf, originDenied, plainEnding, type Ending } from './ending';
 import { InnerCall } from './inner-call';
 import { InnerConnections, type Give } from './inner-connections';
 import { invalid, metadataOf } from './metadata';
@@ -68,10 +68,7 @@ export class WebCalls implements Handler {
       sendError(response, ending, { ...headers, ...more }, httpStatus);
     };
     if (!this.origins.accepts(request.headers)) {
-      const { origin = '' } = request.headers;
-      refuse(
-        plainEnding(status.PERMISSION_DENIED, `web pages of ${origin} may make no calls (--http-origins)`),
-      );
+      refuse(originDenied(request.headers.origin ?? '', requestIdIn(request)));
       return;
     }
     if (request.method === 'OPTIONS') {
@@ -177,13 +174,18 @@ export class WebCalls implements Handler {
   }
 
   /** A call that ends before it gets to gRPC. */
-  private failed(failure: Failure, { headers }: IncomingMessage): Ending {
+  private failed(failure: Failure, request: IncomingMessage): Ending {
     this.target?.note(failure);
-    const metadata = new Metadata();
-    const given = headers[requestIdKey];
-    if (typeof given === 'string') metadata.set(requestIdKey, given);
-    return endingOf(failure, { [requestIdKey]: requestIdOf(metadata) });
+    return endingOf(failure, { [requestIdKey]: requestIdIn(request) });
   }
+}
+
+/** The id that the caller has given, or another one. */
+function requestIdIn({ headers }: IncomingMessage): string {
+  const metadata = new Metadata();
+  const given = headers[requestIdKey];
+  if (typeof given === 'string') metadata.set(requestIdKey, given);
+  return requestIdOf(metadata);
 }
 
 /** How calls end whose request is no message; the second is of grpc-js, for the service of health. */

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { safeHeaders, type Handler } from './http-server';
 
 const types: Readonly<Record<string, string>> = {
@@ -31,12 +30,16 @@ type Encoding = 'br' | 'gzip' | 'identity';
 interface File {
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly bodies: Readonly<Partial<Record<Encoding, Buffer>>>;
+  readonly bodies: { readonly identity: Buffer } & Readonly<Partial<Record<Encoding, Buffer | undefined>>>;
 }
+
+/** The endings of compressed copies, which are beside the files that they are of. */
+const endings = { br: '.br', gzip: '.gz' } as const;
 
 /**
  * Serves the files of a folder, which are read once, to GET and HEAD: `index.html` at the root, everything else under `assets/`, whose
- * names must change when their contents do. Without the folder nothing is served.
+ * names must change when their contents do. A file is compressed for callers that take it so if the folder has its copy `.br` or `.gz`.
+ * Without the folder nothing is served.
  */
 export function staticFiles(folder: string, route: string): Handler {
   const files = readFiles(folder);
@@ -45,18 +48,21 @@ export function staticFiles(folder: string, route: string): Handler {
     takes: (path) => files.has(path),
     serve(request, response) {
       const path = request.url?.split('?', 1)[0] ?? '';
-      respond(request, response, files.get(path));
+      respond(request, response, files.get(path) as File);
       return Promise.resolve();
     },
   };
 }
 
 function readFiles(folder: string): ReadonlyMap<string, File> {
+  const contents = new Map<string, Buffer>();
+  for (const entry of entriesOf(folder))
+    contents.set(relative(folder, entry).split(sep).join('/'), readFileSync(entry));
   const files = new Map<string, File>();
-  for (const entry of entriesOf(folder)) {
-    const path = relative(folder, entry).split(sep).join('/');
-    const file = fileOf(path, readFileSync(entry));
-    files.set(path === 'index.html' ? '/' : `/${path}`, file);
+  for (const [path, identity] of contents) {
+    if (Object.values(endings).some((ending) => path.endsWith(ending))) continue;
+    const bodies = { identity, br: contents.get(path + endings.br), gzip: contents.get(path + endings.gzip) };
+    files.set(path === 'index.html' ? '/' : `/${path}`, fileOf(path, bodies));
   }
   return files;
 }
@@ -71,7 +77,7 @@ function entriesOf(folder: string): string[] {
   }
 }
 
-function fileOf(path: string, identity: Buffer): File {
+function fileOf(path: string, bodies: File['bodies']): File {
   const extension = extname(path);
   const type = types[extension] ?? 'application/octet-stream';
   const headers = {
@@ -80,18 +86,11 @@ function fileOf(path: string, identity: Buffer): File {
     ...(path.startsWith('assets/') ? { 'cache-control': 'public, max-age=31536000, immutable' } : {}),
     vary: 'accept-encoding',
   };
-  if (extension === '.woff2') return { type, headers, bodies: { identity } };
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 5 };
-  const br = brotliCompressSync(identity, { params });
-  return { type, headers, bodies: { br, gzip: gzipSync(identity), identity } };
+  return { type, headers, bodies };
 }
 
-function respond(
-  { method, headers }: IncomingMessage,
-  response: ServerResponse,
-  file: File | undefined,
-): void {
-  if (file === undefined || (method !== 'GET' && method !== 'HEAD')) {
+function respond({ method, headers }: IncomingMessage, response: ServerResponse, file: File): void {
+  if (method !== 'GET' && method !== 'HEAD') {
     response.writeHead(405, {
       ...safeHeaders,
       allow: 'GET, HEAD',
@@ -101,7 +100,7 @@ function respond(
     return;
   }
   const encoding = encodingOf(headers['accept-encoding'], file);
-  const body = file.bodies[encoding] ?? Buffer.alloc(0);
+  const body = file.bodies[encoding] ?? file.bodies.identity;
   response.writeHead(200, {
     ...file.headers,
     ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),

@@ -159,6 +159,8 @@ test.each<[string, string | Uint8Array, string]>([
   ['an unknown field', '{"stream":"a","strem":"b"}', 'key "strem" is unknown'],
   ['a field of another type', '{"stream":5}', 'expected string'],
   ['a number that is rounded', '{"stream":"a","asOf":9007199254740993}', 'has a number that programs round'],
+  ['a key twice', '{"stream":"a","\\u0073tream":"b"}', 'duplicate object key "stream"'],
+  ['both names of a field', '{"as_of":null,"asOf":null}', 'set multiple times'],
   ['a list', '[]', 'is not a valid sluice.v1.GetVersionRequest'],
   ['what the contract does not allow', '{"stream":"a b"}', 'stream: '],
 ])('a request with %s is invalid', async (_what, body, text) => {
@@ -292,10 +294,16 @@ describe('a web page', () => {
         undefined,
       ]);
     }
-    const preflight = await post('GetVersion', '', {
-      method: 'OPTIONS',
-      headers: { origin: 'https://evil.example' },
-    });
+    const evil = { origin: 'https://evil.example', 'x-request-id': 'mine-2' };
+    const refused = await post('GetVersion', { stream: 'a' }, { to: open, headers: evil });
+    expect(refused.headers.get('trailer-x-request-id')).toBe('mine-2');
+    const { code, details } = (await refused.json()) as JsonError;
+    expect([code, ...details.map(({ debug }) => debug)]).toEqual([
+      'permission_denied',
+      { reason: 'ACCESS_DENIED', domain: 'sluice.v1', metadata: { origin: 'https://evil.example' } },
+      { requestId: 'mine-2' },
+    ]);
+    const preflight = await post('GetVersion', '', { method: 'OPTIONS', headers: evil });
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([403, null]);
   });
 

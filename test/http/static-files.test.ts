@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { HttpCounts } from '../../src/http/http-counts';
 import { startHttpServer, type HttpServer } from '../../src/http/http-server';
@@ -15,7 +15,10 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-static-'));
   mkdirSync(join(folder, 'assets'));
   writeFileSync(join(folder, 'index.html'), '<!doctype html>');
-  writeFileSync(join(folder, 'assets', 'main-1.js'), 'let a = 1;'.repeat(100));
+  const script = 'let a = 1;'.repeat(100);
+  writeFileSync(join(folder, 'assets', 'main-1.js'), script);
+  writeFileSync(join(folder, 'assets', 'main-1.js.br'), brotliCompressSync(script));
+  writeFileSync(join(folder, 'assets', 'main-1.js.gz'), gzipSync(script));
   const options = {
     routes: {},
     counts: new HttpCounts(),
@@ -71,12 +74,15 @@ test('other files are kept by browsers, and are compressed for those that ask', 
   expect([br.headers['content-encoding'], brotliDecompressSync(br.body)]).toEqual(['br', plain.body]);
   const gzip = await get('/assets/main-1.js', { 'accept-encoding': 'gzip' });
   expect([gzip.headers['content-encoding'], gunzipSync(gzip.body)]).toEqual(['gzip', plain.body]);
+  const page = await get('/', { 'accept-encoding': 'br, gzip' });
+  expect([page.headers['content-encoding'], page.body.toString()]).toEqual([undefined, '<!doctype html>']);
 });
 
 test.each([
   '/assets/../../etc/passwd',
   '/assets/%2e%2e/index.html',
   '/index.html',
+  '/assets/main-1.js.br',
   '/assets/',
   '/assets',
   '/x',
