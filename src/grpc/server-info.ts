@@ -16,6 +16,8 @@ import { toUnreadableMessage } from './unreadable-message';
 /** What the gateway knows about itself, apart from the store. */
 export interface AboutGateway {
   readonly version: string;
+  /** Where it serves gRPC: host:port, or unix:path. */
+  readonly address: string;
   readonly durability: 'fsyncAlways' | 'fsyncInterval' | 'unknown';
   /** Whether it runs the embedded nats-server. */
   readonly embedded: boolean;
@@ -90,11 +92,13 @@ function withInternals(
     },
     limits: toServerLimits(limits, eventBytesMax),
     features,
+    grpcAddress: about.address,
     replica: {
       position: replica.position,
       lag,
       filled: replica.isFilled,
       bytes: replica.bytes,
+      eventsReceived: BigInt(replica.eventsReceived),
       trouble: replica.troubleLately,
     },
   };

@@ -70,7 +70,7 @@ export interface GrpcServerOptions {
   readonly slowCallMs: number;
   /** undefined: nobody collects traces. */
   readonly tracing: Tracing | undefined;
-  readonly about: AboutGateway;
+  readonly about: Omit<AboutGateway, 'address'>;
   readonly log: Logger;
   /** Gives the server its connections, which another process accepts. undefined: it listens on the address. */
   readonly accept?: ((take: Adopt) => void) | undefined;
@@ -117,7 +117,8 @@ const serviceNames = [
 
 /** Serves a store over gRPC. Throws if it cannot listen on the address or read a TLS file. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { groups, limits, about, log, guard, reflection } = options;
+  const { groups, limits, log, guard, reflection } = options;
+  const about = { ...options.about, address: options.address };
   const store = options.tracing === undefined ? options.store : traced(options.store);
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);
@@ -139,6 +140,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   if (reflection !== 'off') addReflection(server, calls);
   const tls = options.tls && (await openTlsFiles(options.tls, limits.authLookIntervalMs, log));
   const listening = await listen(server, options, tls);
+  about.address = listening.address;
   adjustHttp2(server, connections, limits);
   let closed: Promise<void> | undefined;
   return {

@@ -183,6 +183,7 @@ export class Replica implements FollowedReplica {
     const bytes = BigInt(await folderBytes(this.options.folder));
     return {
       position: position(this.applied),
+      eventsReceived: keeper.opened?.applier.eventsReceived ?? 0,
       isFilled: keeper.readiness.isFilled,
       troubleNow: keeper.followFailure.current,
       troubleLately: keeper.followFailure.recent,

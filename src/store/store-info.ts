@@ -31,6 +31,8 @@ export interface StoreInfo {
 export interface ReplicaFindings {
   /** Everything that is stored up to here can be read. */
   readonly position: Position;
+  /** Events received since it was opened or built again. */
+  readonly eventsReceived: number;
   /** Whether it has been filled: until then there are no reads. */
   readonly isFilled: boolean;
   /** Why new commits do not come; "" if they do. */

@@ -313,7 +313,8 @@ describe('a read by correlation', () => {
       (await guarded.as(name).getCommit({ commitId })).streams.map(({ stream }) => stream);
     expect(await of('acme')).toEqual(['tenant.acme.c']);
     expect(await of('orders')).toEqual(['order.c']);
-    const unreadable = await guarded.as('mixed').getCommit({ commitId });
+    const other = await admin.append({ stream: 'tenant.acme.y', events: newEvents(1) });
+    const unreadable = await guarded.as('mixed').getCommit({ commitId: other.commitId });
     const unknown = await guarded.as('mixed').getCommit({ commitId: randomUUID() });
     expect(unreadable).toEqual({ position: 0n, commitTime: undefined, streams: [] });
     expect(unknown).toEqual(unreadable);

@@ -329,7 +329,7 @@ describe('states that are hard to cause', () => {
     },
   });
   const store = healthy.store as NonNullable<typeof healthy.store>;
-  const replica = { position: 1n, lag: 0n, filled: true, bytes: 1n, trouble: '' };
+  const replica = { position: 1n, lag: 0n, filled: true, bytes: 1n, trouble: '', eventsReceived: 0n };
   const notOk = (info: GetServerInfoResponse): Finding[] =>
     findings(info, version).filter(({ level }) => level !== 'ok');
 

@@ -79,6 +79,7 @@ export function createModelStore(options: ModelOptions = {}): EventStore {
         fullBy: '',
         replica: {
           position: log.at(-1)?.position ?? position(0n),
+          eventsReceived: log.reduce((sum, { events }) => sum + events.length, 0),
           isFilled: true,
           troubleNow: '',
           troubleLately: '',

@@ -3465,7 +3465,10 @@ type GetServerInfoResponse struct {
 	// The gateway's replica of the log, from which it serves reads. Absent for a caller without `admin`.
 	Replica *LogReplica `protobuf:"bytes,5,opt,name=replica,proto3" json:"replica,omitempty"`
 	// How open the gateway is, and for whom it takes the caller.
-	Access        *AccessInfo `protobuf:"bytes,6,opt,name=access,proto3" json:"access,omitempty"`
+	Access *AccessInfo `protobuf:"bytes,6,opt,name=access,proto3" json:"access,omitempty"`
+	// The address at which the gateway listens for gRPC: host and port, or `unix:` and a path. Behind a proxy, and in a container,
+	// callers may need another one.
+	GrpcAddress   string `protobuf:"bytes,7,opt,name=grpc_address,json=grpcAddress,proto3" json:"grpc_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3540,6 +3543,13 @@ func (x *GetServerInfoResponse) GetAccess() *AccessInfo {
 		return x.Access
 	}
 	return nil
+}
+
+func (x *GetServerInfoResponse) GetGrpcAddress() string {
+	if x != nil {
+		return x.GrpcAddress
+	}
+	return ""
 }
 
 // AccessInfo describes how open a gateway is.
@@ -4204,9 +4214,12 @@ type LogReplica struct {
 	// The space that it takes on the disk, in bytes.
 	Bytes uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Why the replica does not advance, or did not within the last minute. Empty: it does.
-	Trouble       string `protobuf:"bytes,5,opt,name=trouble,proto3" json:"trouble,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Trouble string `protobuf:"bytes,5,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	// The events that it has received from the log since the gateway opened it, for a rate. It begins again at 0 when the replica
+	// is built again.
+	EventsReceived uint64 `protobuf:"varint,6,opt,name=events_received,json=eventsReceived,proto3" json:"events_received,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LogReplica) Reset() {
@@ -4272,6 +4285,13 @@ func (x *LogReplica) GetTrouble() string {
 		return x.Trouble
 	}
 	return ""
+}
+
+func (x *LogReplica) GetEventsReceived() uint64 {
+	if x != nil {
+		return x.EventsReceived
+	}
+	return 0
 }
 
 // ServerLimits has the limits in force that a caller can act on. Bounds that are the same for every gateway stand at the fields
@@ -4795,14 +4815,15 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\rfirst_version\x18\x06 \x01(\x04R\ffirstVersion\x12,\n" +
 	"\x05state\x18\a \x01(\x0e2\x16.sluice.v1.StreamStateR\x05state\x12!\n" +
 	"\fhas_controls\x18\b \x01(\bR\vhasControls\"\x16\n" +
-	"\x14GetServerInfoRequest\"\x8a\x02\n" +
+	"\x14GetServerInfoRequest\"\xad\x02\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12*\n" +
 	"\x05store\x18\x02 \x01(\v2\x14.sluice.v1.StoreInfoR\x05store\x12/\n" +
 	"\x06limits\x18\x03 \x01(\v2\x17.sluice.v1.ServerLimitsR\x06limits\x12\x1a\n" +
 	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12/\n" +
 	"\areplica\x18\x05 \x01(\v2\x15.sluice.v1.LogReplicaR\areplica\x12-\n" +
-	"\x06access\x18\x06 \x01(\v2\x15.sluice.v1.AccessInfoR\x06access\"\xa3\x02\n" +
+	"\x06access\x18\x06 \x01(\v2\x15.sluice.v1.AccessInfoR\x06access\x12!\n" +
+	"\fgrpc_address\x18\a \x01(\tR\vgrpcAddress\"\xa3\x02\n" +
 	"\n" +
 	"AccessInfo\x12\x1e\n" +
 	"\n" +
@@ -4867,14 +4888,15 @@ const file_sluice_v1_event_store_service_proto_rawDesc = "" +
 	"\x06leader\x18\x02 \x01(\bR\x06leader\x12\x18\n" +
 	"\acurrent\x18\x03 \x01(\bR\acurrent\x12\x18\n" +
 	"\aoffline\x18\x04 \x01(\bR\aoffline\x12\x10\n" +
-	"\x03lag\x18\x05 \x01(\x04R\x03lag\"\x82\x01\n" +
+	"\x03lag\x18\x05 \x01(\x04R\x03lag\"\xab\x01\n" +
 	"\n" +
 	"LogReplica\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x10\n" +
 	"\x03lag\x18\x02 \x01(\x04R\x03lag\x12\x16\n" +
 	"\x06filled\x18\x03 \x01(\bR\x06filled\x12\x14\n" +
 	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x18\n" +
-	"\atrouble\x18\x05 \x01(\tR\atrouble\"\xc9\n" +
+	"\atrouble\x18\x05 \x01(\tR\atrouble\x12'\n" +
+	"\x0fevents_received\x18\x06 \x01(\x04R\x0eeventsReceived\"\xc9\n" +
 	"\n" +
 	"\fServerLimits\x12*\n" +
 	"\x11append_events_max\x18\x01 \x01(\rR\x0fappendEventsMax\x12(\n" +

@@ -876,7 +876,14 @@ export interface GetServerInfoResponse {
     | LogReplica
     | undefined;
   /** How open the gateway is, and for whom it takes the caller. */
-  access: AccessInfo | undefined;
+  access:
+    | AccessInfo
+    | undefined;
+  /**
+   * The address at which the gateway listens for gRPC: host and port, or `unix:` and a path. Behind a proxy, and in a container,
+   * callers may need another one.
+   */
+  grpcAddress: string;
 }
 
 /** AccessInfo describes how open a gateway is. */
@@ -1024,6 +1031,11 @@ export interface LogReplica {
   bytes: bigint;
   /** Why the replica does not advance, or did not within the last minute. Empty: it does. */
   trouble: string;
+  /**
+   * The events that it has received from the log since the gateway opened it, for a rate. It begins again at 0 when the replica
+   * is built again.
+   */
+  eventsReceived: bigint;
 }
 
 /**
@@ -5055,7 +5067,15 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", store: undefined, limits: undefined, features: [], replica: undefined, access: undefined };
+  return {
+    version: "",
+    store: undefined,
+    limits: undefined,
+    features: [],
+    replica: undefined,
+    access: undefined,
+    grpcAddress: "",
+  };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -5077,6 +5097,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     }
     if (message.access !== undefined) {
       AccessInfo.encode(message.access, writer.uint32(50).fork()).join();
+    }
+    if (message.grpcAddress !== "") {
+      writer.uint32(58).string(message.grpcAddress);
     }
     return writer;
   },
@@ -5142,6 +5165,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             message.access = AccessInfo.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.grpcAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5173,6 +5204,7 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     message.access = (object.access !== undefined && object.access !== null)
       ? AccessInfo.fromPartial(object.access)
       : undefined;
+    message.grpcAddress = object.grpcAddress ?? "";
     return message;
   },
 };
@@ -6080,7 +6112,7 @@ export const ReplicaInfo: MessageFns<ReplicaInfo> = {
 };
 
 function createBaseLogReplica(): LogReplica {
-  return { position: 0n, lag: 0n, filled: false, bytes: 0n, trouble: "" };
+  return { position: 0n, lag: 0n, filled: false, bytes: 0n, trouble: "", eventsReceived: 0n };
 }
 
 export const LogReplica: MessageFns<LogReplica> = {
@@ -6108,6 +6140,12 @@ export const LogReplica: MessageFns<LogReplica> = {
     }
     if (message.trouble !== "") {
       writer.uint32(42).string(message.trouble);
+    }
+    if (message.eventsReceived !== 0n) {
+      if (BigInt.asUintN(64, message.eventsReceived) !== message.eventsReceived) {
+        throw new globalThis.Error("value provided for field message.eventsReceived of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.eventsReceived);
     }
     return writer;
   },
@@ -6165,6 +6203,14 @@ export const LogReplica: MessageFns<LogReplica> = {
             message.trouble = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.eventsReceived = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6187,6 +6233,9 @@ export const LogReplica: MessageFns<LogReplica> = {
     message.filled = object.filled ?? false;
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     message.trouble = object.trouble ?? "";
+    message.eventsReceived = (object.eventsReceived !== undefined && object.eventsReceived !== null)
+      ? BigInt(object.eventsReceived)
+      : 0n;
     return message;
   },
 };

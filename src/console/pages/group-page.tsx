@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { Confirm } from '../parts/confirm';
+import { factsOf } from '../parts/group-facts';
 import { EventLink, StreamLink, TypeName } from '../parts/names';
 import { counted, grouped } from '../parts/numbers';
 import { Busy, Page } from '../parts/page';
@@ -8,9 +9,9 @@ import { Problem } from '../parts/problem';
 import { addressOf } from '../parts/route';
 import { SameAs } from '../parts/same-as';
 import { shown } from '../parts/shown';
-import { ago, Time } from '../parts/time';
+import { Time } from '../parts/time';
 import { useCall } from '../parts/use-call';
-import { getGroup, lagOf, listParked, parkedMax } from '../reads/groups';
+import { getGroup, listParked, parkedMax } from '../reads/groups';
 import { call } from '../wire/connect';
 import type { GetGroupResponse, ParkedEvent } from '../wire/group-messages';
 import { Lanes, Members } from './group-lanes';
@@ -49,7 +50,7 @@ export function GroupPage({ name }: { readonly name: string }): VNode {
 }
 
 function Numbers({ state }: { readonly state: GetGroupResponse }): VNode {
-  const lag = lagOf(state.lanes);
+  const facts = factsOf(state);
   const settings = state.group?.settings;
   const types = [
     ...(settings?.eventTypes ?? []),
@@ -66,22 +67,14 @@ function Numbers({ state }: { readonly state: GetGroupResponse }): VNode {
         </span>
       </p>
       <section class="numbers" aria-label="Numbers">
-        <Tile title="Behind" value={grouped(lag.positions)} note="positions, at most as many commits" />
+        <Tile title="Behind" value={facts.behind} note="positions, at most as many commits" />
         <Tile
           title="Oldest unsettled"
-          value={lag.since === undefined ? 'none' : ago(lag.since, Date.now())}
-          note={lag.since === undefined ? 'nothing is outstanding' : 'since it was committed'}
+          value={facts.oldest ?? 'none'}
+          note={facts.oldest === undefined ? 'nothing is outstanding' : 'since it was committed'}
         />
-        <Tile
-          title="Members"
-          value={grouped(state.members?.length)}
-          note={`share ${counted(state.lanes?.length, 'lane')}`}
-        />
-        <Tile
-          title="Parked"
-          value={grouped(state.parkedCount)}
-          note={`of at most ${grouped(settings?.parkedMax)}`}
-        />
+        <Tile title="Members" value={facts.members} note={`share ${facts.lanes}`} />
+        <Tile title="Parked" value={facts.parked} note={`of at most ${grouped(settings?.parkedMax)}`} />
       </section>
     </>
   );

@@ -1,13 +1,12 @@
 import type { VNode } from 'preact';
-import { counted, grouped } from '../parts/numbers';
+import { GroupCells } from '../parts/group-facts';
 import { Busy, Page } from '../parts/page';
 import { Problem } from '../parts/problem';
 import { addressOf } from '../parts/route';
 import { SameAs } from '../parts/same-as';
 import { shown } from '../parts/shown';
-import { ago } from '../parts/time';
 import { useCall } from '../parts/use-call';
-import { getGroup, lagOf, listGroups } from '../reads/groups';
+import { getGroup, listGroups } from '../reads/groups';
 import type { Group } from '../wire/group-messages';
 
 /** All consumer groups that the caller may see. */
@@ -59,8 +58,6 @@ export function GroupsPage(): VNode {
 function GroupRow({ group }: { readonly group: Group }): VNode {
   const { name = '', settings } = group;
   const read = useCall((signal) => getGroup(name, signal), name, 3_000);
-  const state = read.data;
-  const lag = lagOf(state?.lanes);
   return (
     <tr>
       <td class="wide">
@@ -69,22 +66,7 @@ function GroupRow({ group }: { readonly group: Group }): VNode {
         </a>
       </td>
       <td class="mono wrap">{shown(settings?.patterns?.join(' ') ?? 'all')}</td>
-      <td class="number" data-label="Behind">
-        {state !== undefined && grouped(lag.positions)}
-      </td>
-      <td class="number" data-label="Oldest">
-        {lag.since === undefined ? '' : ago(lag.since, Date.now())}
-      </td>
-      <td class="number" data-label="Members">
-        {state !== undefined && grouped(state.members?.length)}
-      </td>
-      <td class="number" data-label="Parked">
-        {state !== undefined && (
-          <span class={(state.parkedCount ?? 0) > 0 ? 'badge parked' : ''}>
-            {counted(state.parkedCount, 'event')}
-          </span>
-        )}
-      </td>
+      <GroupCells state={read.data} />
     </tr>
   );
 }

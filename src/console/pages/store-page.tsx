@@ -26,7 +26,8 @@ export function StorePage(): VNode {
   useEffect(() => {
     const { info, atMs = 0 } = read.data ?? {};
     if (info === undefined) return;
-    setSamples((before) => withSample(before, { atMs, count: Number(info.store?.position ?? 0) }));
+    if (info.replica?.filled === false) return; // what it receives is old
+    setSamples((before) => withSample(before, { atMs, count: countOf(info) }));
   }, [read.data?.atMs]);
   const info = read.data?.info;
   return (
@@ -35,7 +36,7 @@ export function StorePage(): VNode {
       <Busy busy={info === undefined && read.busy} />
       {info !== undefined && (
         <>
-          <Numbers store={info.store ?? {}} samples={samples} />
+          <Numbers info={info} samples={samples} />
           <Findings info={info} />
           <div class="columns">
             <About info={info} />
@@ -48,13 +49,20 @@ export function StorePage(): VNode {
   );
 }
 
+/** What is counted: events, or commits for a caller who does not see the replica of the gateway. */
+function countOf({ replica, store }: GetServerInfoResponse): number {
+  return Number(replica === undefined ? (store?.position ?? 0) : (replica.eventsReceived ?? 0));
+}
+
 function Numbers({
-  store,
+  info,
   samples,
 }: {
-  readonly store: StoreInfo;
+  readonly info: GetServerInfoResponse;
   readonly samples: readonly Sample[];
 }): VNode {
+  const { store = {}, replica } = info;
+  const what = replica === undefined ? 'Commits' : 'Events';
   const rates = ratesOf(samples);
   const now = rates.slice(-3);
   const rate = now.reduce((sum, [, value]) => sum + value, 0) / Math.max(1, now.length);
@@ -66,11 +74,11 @@ function Numbers({
         <p class="faint">position of the newest commit</p>
       </div>
       <div class="tile broad">
-        <h2>Commits</h2>
+        <h2>{what}</h2>
         <p class="big">
           {rateText(rate)} <span class="unit">/s</span>
         </p>
-        <Sparkline points={rates} label="Commits a second over the last two minutes" />
+        <Sparkline points={rates} label={`${what} a second over the last two minutes`} />
       </div>
       {store.bytes !== undefined && (
         <div class="tile">

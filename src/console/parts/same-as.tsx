@@ -1,11 +1,14 @@
 import type { VNode } from 'preact';
-import { grpcurlLine, sluiceLine, type Commands } from '../reads/commands';
+import { grpcAddressOf, grpcurlLine, sluiceLine, type Commands } from '../reads/commands';
 import { token } from '../wire/token';
 import { Copy } from './copy';
+import { useGateway } from './gateway';
 
 /** The commands that give what the page shows. */
 export function SameAs({ commands }: { readonly commands: Commands }): VNode {
-  const where = { host: location.hostname, hasToken: token() !== undefined };
+  const { address, tls } = useGateway();
+  const grpc = grpcAddressOf(location.hostname, address);
+  const where = { grpc, hasToken: token() !== undefined, hasTls: tls };
   const sluice = sluiceLine(commands, where);
   const lines = [
     { name: 'sluice', line: sluice },

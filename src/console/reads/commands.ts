@@ -16,26 +16,37 @@ export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Where grpcurl calls: the gateway's own port, which this page does not know if it was changed. */
-const grpcPort = 50_051;
-
-export function grpcurlLine({ method, request }: Commands, { host, hasToken }: Where): string {
+export function grpcurlLine({ method, request }: Commands, { grpc, hasToken, hasTls }: Where): string {
+  const security = hasTls ? '-cacert ca.pem' : '-plaintext';
   const token = hasToken ? '-H "authorization: Bearer $TOKEN" ' : '';
   const data = isEmpty(request) ? '' : `-d ${quoted(JSON.stringify(request))} `;
-  return `grpcurl -plaintext ${token}${data}${host}:${grpcPort.toString()} sluice.v1.${method}`;
+  return `grpcurl ${security} ${token}${data}${quoted(grpc)} sluice.v1.${method}`;
 }
 
-export function sluiceLine({ sluice }: Commands, { host, hasToken }: Where): string | undefined {
+export function sluiceLine({ sluice }: Commands, { grpc, hasToken, hasTls }: Where): string | undefined {
   if (sluice === undefined) return undefined;
   const token = hasToken ? ['--token-file', 'my.token'] : [];
-  const address = host === '127.0.0.1' || host === 'localhost' ? [] : ['--address', host];
-  return ['sluice', ...sluice.map(quoted), ...address, ...token].join(' ');
+  const address = grpc === defaultAddress ? [] : ['--address', quoted(grpc)];
+  const tls = hasTls ? ['--tls-ca', 'ca.pem'] : [];
+  return ['sluice', ...sluice.map(quoted), ...address, ...tls, ...token].join(' ');
 }
+
+/** Where `sluice` calls if it is not told. */
+const defaultAddress = '127.0.0.1:50051';
 
 /** Where the commands go. */
 export interface Where {
-  readonly host: string;
+  /** host:port, or `unix:` and a path. */
+  readonly grpc: string;
   readonly hasToken: boolean;
+  readonly hasTls: boolean;
+}
+
+/** From the host of the page and where the gateway listens. `listens`: undefined if that is not known. */
+export function grpcAddressOf(host: string, listens: string | undefined): string {
+  if (listens?.startsWith('unix:') === true) return listens;
+  const port = /:(\d+)$/.exec(listens ?? '')?.[1] ?? '50051';
+  return `${host === 'localhost' ? '127.0.0.1' : host}:${port}`;
 }
 
 function isEmpty(request: object): boolean {

@@ -22,6 +22,7 @@ function typed({
   features = [],
   replica,
   access,
+  grpcAddress = '',
 }: json.GetServerInfoResponse): GetServerInfoResponse {
   return {
     version,
@@ -34,8 +35,10 @@ function typed({
       filled: replica.filled ?? false,
       bytes: big(replica.bytes),
       trouble: replica.trouble ?? '',
+      eventsReceived: big(replica.eventsReceived),
     },
     access: access && accessOf(access),
+    grpcAddress,
   };
 }
 

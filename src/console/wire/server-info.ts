@@ -53,6 +53,7 @@ export interface LogReplica {
   filled?: boolean | undefined;
   bytes?: Uint64 | undefined;
   trouble?: string | undefined;
+  eventsReceived?: Uint64 | undefined;
 }
 
 export interface ServerLimits {
@@ -96,4 +97,5 @@ export interface GetServerInfoResponse {
   features?: string[] | undefined;
   replica?: LogReplica | undefined;
   access?: AccessInfo | undefined;
+  grpcAddress?: string | undefined;
 }

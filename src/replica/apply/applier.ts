@@ -14,7 +14,7 @@ import type { WrittenFiles } from './open-files';
 import { settledOrAborted } from './settled-or-aborted';
 import { encodeState, type ReplicaState } from './state';
 import { wakeWaiters } from './wake-waiters';
-import { WriteBatch, type BatchState } from './write-batch';
+import { eventsOf, WriteBatch, type BatchState } from './write-batch';
 
 /** How long a commit waits for others before it is put into the index, unless a read waits for it. */
 const lagMs = 20;
@@ -48,6 +48,7 @@ export class Applier implements ReplicaProgress {
   private batch: WriteBatch;
   private readonly batchState: BatchState;
   private commits = 0;
+  eventsReceived = 0;
   private state: ReplicaState;
   private receivedUpTo: Sequence;
   private lastReceived: ReplicaState['last'];
@@ -133,8 +134,8 @@ export class Applier implements ReplicaProgress {
     const before = this.receivedUpTo;
     for (const group of groups) this.batch.add(group);
     this.commits += groups.length;
-    this.batch.upTo = upTo;
-    this.receivedUpTo = upTo;
+    this.eventsReceived += eventsOf(groups);
+    this.batch.upTo = this.receivedUpTo = upTo;
     this.lastReceived = this.batch.last ?? this.lastReceived;
     wakeWaiters(this.options.waiters, groups, before);
     if (this.options.onAdvanced !== undefined) this.flushForOthers();

@@ -13,6 +13,8 @@ import type { ReplicaState } from './state';
 export interface ReplicaProgress extends Pick<ReplicaState, 'applied' | 'last' | 'lost'> {
   /** The segments have all messages up to here. */
   readonly received: Sequence;
+  /** Events received since this was opened. */
+  readonly eventsReceived: number;
   /** Whether batches cannot be written. */
   readonly isFailing: boolean;
   /** The commit ids that were received. */

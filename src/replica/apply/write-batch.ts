@@ -183,3 +183,14 @@ function correlationIds(record: Uint8Array, spans: readonly EventSpan[]): Iterab
 function orderOf(entry: LogEntry): bigint {
   return 'isTorn' in entry && entry.isTorn ? entry.sequence : entry.position;
 }
+
+/** The number of events of entries of the log. */
+export function eventsOf(groups: readonly (readonly LogEntry[])[]): number {
+  let events = 0;
+  for (const group of groups) {
+    for (const entry of group) {
+      if ('record' in entry) events += Number(entry.lastVersion - entry.firstVersion) + 1;
+    }
+  }
+  return events;
+}

@@ -7,6 +7,7 @@ import type { WrittenSegments } from '../segments/followed-segments';
 /** How far the files are. */
 export interface SharedProgress extends Pick<ReplicaState, 'applied' | 'last' | 'lost'> {
   readonly segments: WrittenSegments;
+  readonly eventsReceived: number;
 }
 
 export interface SharedStatus {

@@ -182,8 +182,8 @@ class Reader {
 }
 
 function progressOf({ applier }: Opened): SharedProgress {
-  const { applied, last, lost, written } = applier;
-  return { applied, last, lost, segments: written };
+  const { applied, last, lost, written, eventsReceived } = applier;
+  return { applied, last, lost, segments: written, eventsReceived };
 }
 
 function statusOf(replicator: Replicator): SharedStatus {

@@ -42,6 +42,10 @@ export class SharedProgress implements ReplicaProgress {
     return sequence(this.now.segments.received);
   }
 
+  get eventsReceived(): number {
+    return this.now.eventsReceived;
+  }
+
   get last(): Progress['last'] {
     return this.now.last;
   }

@@ -552,20 +552,22 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "store", "limits", "features", "replica", "access")
+    __slots__ = ("version", "store", "limits", "features", "replica", "access", "grpc_address")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     ACCESS_FIELD_NUMBER: _ClassVar[int]
+    GRPC_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     version: str
     store: StoreInfo
     limits: ServerLimits
     features: _containers.RepeatedScalarFieldContainer[str]
     replica: LogReplica
     access: AccessInfo
-    def __init__(self, version: _Optional[str] = ..., store: _Optional[_Union[StoreInfo, _Mapping]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ..., replica: _Optional[_Union[LogReplica, _Mapping]] = ..., access: _Optional[_Union[AccessInfo, _Mapping]] = ...) -> None: ...
+    grpc_address: str
+    def __init__(self, version: _Optional[str] = ..., store: _Optional[_Union[StoreInfo, _Mapping]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ..., replica: _Optional[_Union[LogReplica, _Mapping]] = ..., access: _Optional[_Union[AccessInfo, _Mapping]] = ..., grpc_address: _Optional[str] = ...) -> None: ...
 
 class AccessInfo(_message.Message):
     __slots__ = ("controlled", "local", "tls", "client_certificate_required", "reflection", "principal", "auth_file")
@@ -686,18 +688,20 @@ class ReplicaInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., leader: bool = ..., current: bool = ..., offline: bool = ..., lag: _Optional[int] = ...) -> None: ...
 
 class LogReplica(_message.Message):
-    __slots__ = ("position", "lag", "filled", "bytes", "trouble")
+    __slots__ = ("position", "lag", "filled", "bytes", "trouble", "events_received")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     LAG_FIELD_NUMBER: _ClassVar[int]
     FILLED_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     position: int
     lag: int
     filled: bool
     bytes: int
     trouble: str
-    def __init__(self, position: _Optional[int] = ..., lag: _Optional[int] = ..., filled: bool = ..., bytes: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
+    events_received: int
+    def __init__(self, position: _Optional[int] = ..., lag: _Optional[int] = ..., filled: bool = ..., bytes: _Optional[int] = ..., trouble: _Optional[str] = ..., events_received: _Optional[int] = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ("append_events_max", "append_bytes_max", "event_bytes_max", "transaction_streams_max", "transaction_checks_max", "session_appends_max", "session_bytes_max", "session_message_appends_max", "append_timeout", "request_bytes_max", "request_metadata_bytes_max", "page_bytes_max", "heartbeat_interval_min", "heartbeat_interval_max", "read_bytes_per_second_min", "read_stall_timeout", "connection_appends_max", "connection_sessions_max", "connection_reads_max", "connection_subscriptions_max", "connection_members_max", "group_members_max", "member_in_flight_max", "groups_max", "erase_events_max")
