@@ -10,8 +10,8 @@ export const commitCommand = defineCommand({
   usage: 'ID',
   summary: 'Print the events of the commit with an id, in order.',
   details:
-    'The id is that of an append, as `sluice append --json` prints it. For an unknown id, and if no event of the\n' +
-    'commit can be read, the command prints a message on standard error.',
+    'The id is that of an append, as `sluice append --json` prints it. For an unknown id, and if no event\n' +
+    'of the commit can be read, the command prints a message on standard error.',
   options: { ...keysOptions, full: printOptions.full },
   plan({ words, given }) {
     const id = one(words, 'ID');

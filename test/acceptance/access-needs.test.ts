@@ -378,7 +378,8 @@ test('server information needs info, and what is inside needs admin', async () =
   expect(await deniedOf(guarded.as('orders').serverInfo())).toEqual({ action: 'info' });
   const whole = await admin.serverInfo();
   const { store, replica, access, ...open } = await guarded.as('info').serverInfo();
-  expect(open).toEqual({ version: whole.version, limits: whole.limits, features: whole.features });
+  const { version, limits, features, grpcAddress } = whole;
+  expect(open).toEqual({ version, limits, features, grpcAddress });
   expect(replica).toBeUndefined();
   expect(store).toMatchObject({ name: 'EVENTS', storeId: whole.store?.storeId, embedded: false });
   expect(store).toMatchObject({ replicas: 0, bytes: 0n, messageCount: 0n, natsVersion: '', prefix: '' });

@@ -318,7 +318,9 @@ test('GetServerInfo tells of the gateway, the store, the replica and every limit
       ...(lag === '0' ? {} : { lag }),
       filled: true,
       bytes: expect.any(String) as unknown,
+      events_received: expect.any(String) as unknown,
     },
+    grpc_address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string,
   });
 });
 

@@ -173,8 +173,8 @@ type EventStoreServiceClient interface {
 	// GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
 	// may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
 	//
-	// It needs `info`. A caller without `admin` gets the version, the features and the limits of the gateway, and of the store
-	// its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
+	// It needs `info`. A caller without `admin` gets the version, the features, the limits and the address of the gateway, and of
+	// the store its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
 	// StoreInfo are empty, and `replica` is absent.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
@@ -486,8 +486,8 @@ type EventStoreServiceServer interface {
 	// GetServerInfo describes the gateway, its limits, and the durability of an acknowledged append. What it says of the store
 	// may be a second old: for the position of an append that was acknowledged just now, call GetVersion or ReadAll.
 	//
-	// It needs `info`. A caller without `admin` gets the version, the features and the limits of the gateway, and of the store
-	// its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
+	// It needs `info`. A caller without `admin` gets the version, the features, the limits and the address of the gateway, and of
+	// the store its name, id, position and durability, and whether the gateway runs the embedded nats-server: the other fields of
 	// StoreInfo are empty, and `replica` is absent.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedEventStoreServiceServer()
