@@ -150,8 +150,8 @@ func (c *Client) GetVersion(ctx context.Context, stream string) (*sluicev1.GetVe
 	return c.store.GetVersion(ctx, &sluicev1.GetVersionRequest{Stream: stream})
 }
 
-// GetCommit finds the commit with a commit id: of an append, a transaction, or a change of a stream. Position 0 means that there is none on a
-// stream that the caller may read.
+// GetCommit finds the commit with a commit id: of an append, a transaction, or a change of a stream. Position 0 means that it is not found
+// on a stream that the caller may read.
 func (c *Client) GetCommit(ctx context.Context, commitID string) (*sluicev1.GetCommitResponse, error) {
 	return c.store.GetCommit(ctx, &sluicev1.GetCommitRequest{CommitId: commitID})
 }

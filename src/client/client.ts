@@ -228,8 +228,8 @@ export interface SluiceClient extends Disposable {
   getVersion(stream: string, options?: GetVersionOptions): Promise<StreamHead>;
 
   /**
-   * The commit with an id: of an append, a transaction, or a change of a stream; undefined if there is none on a stream that the caller may
-   * read. It may be any commit that was acknowledged before the call. May also fail with UnreadableCommitError.
+   * The commit with an id: of an append, a transaction, or a change of a stream; undefined if it is not found on a stream that the caller
+   * may read. It may be any commit that was acknowledged before the call. May also fail with UnreadableCommitError.
    */
   getCommit(commitId: string, options?: CallOptions): Promise<FoundCommit | undefined>;
 

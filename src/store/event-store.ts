@@ -285,7 +285,7 @@ export interface EventStore {
   readStream(query: ReadStreamQuery, context: CallContext): Promise<StreamRead>;
   /** The head of a stream now, or as of a time (inclusive). */
   getVersion(stream: StreamName, asOf: UnixNanos | undefined, context: CallContext): Promise<StreamHead>;
-  /** The commit with an id; undefined: there is none on a visible stream, or it was removed from the log. */
+  /** The commit with an id; undefined: it is not found on a visible stream, or was removed from the log. */
   getCommit(query: CommitQuery, context: CallContext): Promise<FoundCommit | undefined>;
   /** All events with a correlation id, in position order. */
   readByCorrelation(query: CorrelationQuery, context: CallContext): Promise<CorrelationRead>;

@@ -54,7 +54,7 @@ export interface ContractStore extends Controls {
   appendMulti(request: DeepPartial<AppendMultiRequest>): Promise<AppendMultiResponse>;
   read(request: DeepPartial<ReadStreamRequest>): Promise<HeadReading>;
   version(stream: string, asOf?: bigint): Promise<Head>;
-  /** Position 0: there is none. */
+  /** Position 0: it is not found. */
   commit(commitId: string): Promise<Located>;
   correlation(request: DeepPartial<ReadByCorrelationRequest>): Promise<CorrelationReading>;
   all(request: DeepPartial<ReadAllRequest>): Promise<AllReading>;

@@ -31,7 +31,7 @@ export function sluiceLine({ sluice }: Commands, { grpc, hasToken, hasTls }: Whe
   return ['sluice', ...sluice.map(quoted), ...address, ...tls, ...token].join(' ');
 }
 
-/** Where `sluice` calls if it is not told. */
+/** Where `sluice` calls without `--address`. */
 const defaultAddress = '127.0.0.1:50051';
 
 /** Where the commands go. */

@@ -5,7 +5,7 @@ import { commitsById } from './commits-by-id';
 import type { ReadableReplica } from './readable-replica';
 
 /**
- * The commit with an id, as far as it is on visible streams; undefined: there is none, or it was removed from the log. Throws
+ * The commit with an id, as far as it is on visible streams; undefined: it is not found, or was removed from the log. Throws
  * UnreadableCommitError, also if it may be among lost messages.
  */
 export async function findCommit(

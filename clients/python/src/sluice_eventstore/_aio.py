@@ -131,8 +131,8 @@ class AsyncClient:
 
     async def get_commit(self, commit_id: str, **options: Unpack[options_.CallOptions]) -> FoundCommit | None:
         """
-        The commit with an id: of an append, a transaction, or a change of a stream; None if there is none on a stream that the caller
-        may read. It may be any commit that was acknowledged before the call.
+        The commit with an id: of an append, a transaction, or a change of a stream; None if it is not found on a stream that the
+        caller may read. It may be any commit that was acknowledged before the call.
         """
         request = store_pb2.GetCommitRequest(commit_id=commit_id)
         response = store_pb2.GetCommitResponse

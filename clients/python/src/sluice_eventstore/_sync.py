@@ -471,7 +471,7 @@ class Client:
         return _run(self._async.get_version(stream, as_of, **options))
 
     def get_commit(self, commit_id: str, **options: Unpack[options_.CallOptions]) -> FoundCommit | None:
-        """The commit with an id; None if there is none on a stream that the caller may read."""
+        """The commit with an id; None if it is not found on a stream that the caller may read."""
         return _run(self._async.get_commit(commit_id, **options))
 
     def server_info(self, **options: Unpack[options_.CallOptions]) -> store_pb2.GetServerInfoResponse:
