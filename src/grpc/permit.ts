@@ -7,12 +7,12 @@ import type {
 import { AccessDeniedError } from '../auth/errors';
 import type { StreamAction } from '../auth/permissions';
 import type { AnyAppend } from '../store/any-append';
+import type { CommitQuery } from '../store/found-commit';
 import { overlap, type StreamSelection } from '../store/patterns';
 import type {
   AppendCommand,
   AppendMultiCommand,
   CallContext,
-  CommitQuery,
   CorrelationQuery,
   EventStore,
   ListStreamsQuery,

@@ -42,11 +42,11 @@ import type {
   AppendMultiResult,
   AppendResult,
   EventStore,
-  FoundCommit,
   Page,
   Pages,
   SubscriptionUpdate,
 } from '../store/event-store';
+import type { FoundCommit } from '../store/found-commit';
 import type { Position } from '../store/values';
 import { toAppendResponse } from './append-response';
 import { appendSession } from './append-session';

@@ -1,5 +1,5 @@
 import type { GetCommitRequest } from '../../generated/sluice/v1/event_store_service';
-import type { CommitQuery } from '../store/event-store';
+import type { CommitQuery } from '../store/found-commit';
 import type { CommitId } from '../store/values';
 import { commitIdOf } from './field-checks';
 import { Findings } from './findings';

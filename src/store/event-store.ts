@@ -1,5 +1,6 @@
 import type { AnyAppend } from './any-append';
 import type { OrderSlot } from './append-order';
+import type { CommitQuery, FoundCommit, StreamAppended } from './found-commit';
 import type { ControlCommand, ControlResult } from './control-command';
 import type { EventQuery } from './event-query';
 import type { Expectation } from './expectation';
@@ -77,13 +78,6 @@ export interface AppendMultiCommand extends AnyAppend {
   readonly checks: readonly VersionCheck[];
 }
 
-/** What was stored on one stream. */
-export interface StreamAppended {
-  readonly stream: StreamName;
-  readonly version: Version;
-  readonly firstVersion: Version;
-}
-
 export interface AppendMultiResult {
   readonly position: Position;
   /** In the order of the command. */
@@ -109,18 +103,6 @@ export interface ReadStreamQuery {
   /** Empty: all types. */
   readonly eventTypes: ReadonlySet<string>;
   readonly consistency: 'leader' | 'anyReplica';
-}
-
-export interface CommitQuery extends Pick<StreamSelection, 'visible'> {
-  readonly commitId: CommitId;
-}
-
-/** Where a commit is. */
-export interface FoundCommit {
-  readonly position: Position;
-  readonly commitTime: UnixNanos;
-  /** In order, of those that are visible. `firstVersion` is 0 for a control. */
-  readonly streams: readonly StreamAppended[];
 }
 
 export interface CorrelationQuery extends Pick<StreamSelection, 'visible'> {

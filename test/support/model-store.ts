@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { defaultLimits, type Limits } from '../../src/limits';
 import { CancelledError } from '../../src/store/errors';
-import type { CallContext, EventStore, FoundCommit, StreamHead } from '../../src/store/event-store';
+import type { CallContext, EventStore, StreamHead } from '../../src/store/event-store';
+import type { FoundCommit } from '../../src/store/found-commit';
 import { noVersion, position, version, type StreamName, type UnixNanos } from '../../src/store/values';
 import { append, appendMulti } from './model-append';
 import { control, described } from './model-control';

@@ -6,9 +6,9 @@ import type {
   AppendResult,
   CallContext,
   EventStore,
-  StreamAppended,
 } from '../../store/event-store';
 import type { ControlCommand, ControlResult } from '../../store/control-command';
+import type { StreamAppended } from '../../store/found-commit';
 import { noVersion, unixNanos } from '../../store/values';
 import { unattended, withDeadline } from '../log/bounded-call';
 import { toStoreError } from '../nats/errors';

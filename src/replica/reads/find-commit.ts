@@ -1,4 +1,5 @@
-import type { CallContext, CommitQuery, FoundCommit } from '../../store/event-store';
+import type { CallContext } from '../../store/event-store';
+import type { CommitQuery, FoundCommit } from '../../store/found-commit';
 import { patternMatcher } from '../../store/patterns';
 import { noVersion, unixNanos, type StreamName } from '../../store/values';
 import { commitsById } from './commits-by-id';
