@@ -79,7 +79,8 @@ test('it holds what it needs and nothing else', async () => {
   for (const name of protos.filter((path) => path.endsWith('.proto')))
     expect(packed).toContain(join('proto', name));
   const isBuilt = (path: string): boolean => {
-    if (/^dist\/console\/(index\.html|assets\/[\w-]+\.(js|css|svg|woff2|txt))(\.(br|gz))?$/.test(path)) return true;
+    if (/^dist\/console\/(index\.html|assets\/[\w-]+\.(js|css|svg|woff2|txt))(\.(br|gz))?$/.test(path))
+      return true;
     const source = /^dist\/((?:src|generated)\/.+?)(?:\.js|\.d\.ts)$/.exec(path)?.[1];
     return source !== undefined && existsSync(join(root, `${source}.ts`));
   };
