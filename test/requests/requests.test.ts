@@ -216,6 +216,7 @@ describe('an append', () => {
             expectedVersion: expected ?? undefined,
             commitId: '0190F3A1-0000-7000-8000-00000000ABCD',
             withCommitTime: true,
+            validateOnly: true,
           });
           const parsed = parseAppend(request, limits);
           const ids = parsed.events.map(({ id }) => id);
@@ -226,6 +227,7 @@ describe('an append', () => {
             commitId: '0190f3a1-0000-7000-8000-00000000abcd',
             expected: expected ?? undefined,
             withCommitTime: true,
+            validateOnly: true,
             bytes: expect.any(Number) as number,
             events: events.map((event, index) => ({
               ...event,
