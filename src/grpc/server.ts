@@ -39,6 +39,7 @@ import { createConnectionAppends } from './connection-appends';
 import { createConnections } from './connections';
 import { adjustHttp2 } from './http2-server';
 import { createIdentify, type ReflectionMode } from './identify-caller';
+import { logLibrary } from './library-log';
 import { setPeer } from './peer';
 import { createReflect } from './reflection';
 import { RequestBytes } from './request-bytes';
@@ -119,6 +120,7 @@ const serviceNames = [
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { groups, limits, log, guard, reflection } = options;
   const about = { ...options.about, address: options.address };
+  logLibrary(log);
   const store = options.tracing === undefined ? options.store : traced(options.store);
   const watch = new AccessWatch(guard);
   const audit = new CallAudit(options.audit, guard);

@@ -409,6 +409,19 @@ test('a deadline is the one of the call, and one that is no number is refused', 
   expect((await errorOf(wrong)).slice(0, 3)).toEqual([400, 'invalid_argument', 'INVALID_REQUEST']);
 });
 
+test('headers that metadata cannot have are left out, and are not written to stderr', async () => {
+  const said = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+  try {
+    const headers = { traceparent: '00-é', tracestate: 'é', authorization: 'Bearer é' };
+    expect((await post('GetVersion', { stream: 'a' }, { headers })).status).toBe(200);
+    const compressed = await post('GetVersion', { stream: 'a' }, { headers: { 'content-encoding': 'é' } });
+    expect((await errorOf(compressed)).slice(0, 3)).toEqual([400, 'invalid_argument', 'INVALID_REQUEST']);
+    expect(said).not.toHaveBeenCalled();
+  } finally {
+    said.mockRestore();
+  }
+});
+
 test('a caller that reads nothing stops the gateway from reading on', async () => {
   const event = { type: 'Large', text: 'x'.repeat(500_000) };
   for (let at = 0; at < 40; at++) await post('Append', { stream: 'large.1', events: [event] });
