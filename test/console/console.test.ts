@@ -4,45 +4,27 @@ import { readFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { connect, ParkEvent, type SluiceClient } from '../../src/client/client';
-import { startTestGateway, type LocalGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
+import { until } from '../support/nats-server';
 import { uuidV7 } from '../../src/uuid';
 import { patience } from '../support/patience';
-import { buildConsole, findChromium, launch, open, type Watched } from './browser';
+import { open, type Watched } from './browser';
 import { seed } from './seeded';
+import { inBrowser, startOnce } from './started';
 
 /** The console in Chromium: one browser and one gateway for all tests. */
-const path = findChromium();
-const inBrowser = path === undefined ? describe.skip : describe;
-
-let nats: TestNats;
-let gateway: LocalGateway;
+const started = startOnce([], async ({ address }) => {
+  client = connect(address);
+  await seed(address);
+});
 let client: SluiceClient;
-let browser: Browser;
-
-beforeAll(async () => {
-  if (path === undefined) return;
-  buildConsole();
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0']);
-  client = connect(gateway.address);
-  await seed(gateway.address);
-  browser = await launch(path);
-}, 120_000 * patience);
-afterAll(async () => {
-  if (path === undefined) return;
-  await browser.close();
-  client[Symbol.dispose]();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
+afterAll(() => {
+  if (inBrowser === describe) client[Symbol.dispose]();
 });
 
-async function at(address: string, options = {}): Promise<Watched> {
-  const watched = await open(browser, `${gateway.http ?? ''}/${address}`, options);
-  watched.page.setDefaultTimeout(15_000 * patience);
-  return watched;
+function at(page: string, options?: BrowserContextOptions): Promise<Watched> {
+  return started().at(page, options);
 }
 
 const pages: readonly (readonly [string, string, string])[] = [
@@ -163,18 +145,21 @@ inBrowser('a stream', () => {
 });
 
 const hostile = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'\u202e${`}{{7*7}}';
+/** The longest id of a member; it may have no character that means anything in HTML. */
+const longest = 'W'.repeat(100);
 
-/** A group with a parked event, whose reason is from others, too. */
-async function parkHostile(): Promise<void> {
+/** A group with a parked event, whose reason is from others, too. Its member has the longest id, and goes when `stop` says so. */
+async function parkHostile(stop: AbortSignal): Promise<{ readonly left: Promise<void> }> {
   await client.groups.create('hostile', { settings: { patterns: ['hostile.1'] } });
-  const stop = new AbortController();
   const park = (): never => {
     throw new ParkEvent(`${hostile} ${'W'.repeat(120)}`);
   };
-  const onCaughtUp = (): void => {
-    stop.abort();
-  };
-  await client.consume('hostile', park, { member: 'hostile-1', stop: stop.signal, onCaughtUp });
+  let left = Promise.resolve();
+  const caughtUp = new Promise<void>((onCaughtUp) => {
+    left = client.consume('hostile', park, { member: longest, stop, onCaughtUp });
+  });
+  await Promise.race([caughtUp, left]);
+  return { left };
 }
 
 inBrowser('text of others', () => {
@@ -193,7 +178,8 @@ inBrowser('text of others', () => {
       },
       { type: 'Html', data: `<!doctype html><body onload=alert(7)>${hostile}\u0000${'\u0301'.repeat(500)}` },
     ]);
-    await parkHostile();
+    const stop = new AbortController();
+    const { left } = await parkHostile(stop.signal);
     for (const address of [
       '#/streams?prefix=hostile.',
       '#/stream/hostile.1',
@@ -219,6 +205,10 @@ inBrowser('text of others', () => {
       expect([address, await isTooWide(page)]).toEqual([address, false]);
       expect([address, watched.faults]).toEqual([address, []]);
     }
+    await using group = await at('#/groups/hostile');
+    await group.page.getByText(longest).first().waitFor();
+    stop.abort();
+    await left;
   });
 
   test('shows what changes the direction of text as an escape', async () => {
@@ -257,12 +247,12 @@ inBrowser('Search', () => {
     const { page } = watched;
     await page.getByText('Beside').waitFor();
     expect(await page.locator('.command').first().innerText()).toContain(`sluice commit ${commitId}`);
-    await page.goto(`${gateway.http ?? ''}/#/search?by=event&q=${id}`);
+    await page.goto(started().addressOf(`#/search?by=event&q=${id}`));
     await page.getByText('Found').first().waitFor();
     expect(await page.getByText('Beside').count()).toBe(0);
-    await page.goto(`${gateway.http ?? ''}/#/search?by=commit&q=${randomUUID()}`);
+    await page.goto(started().addressOf(`#/search?by=commit&q=${randomUUID()}`));
     await page.getByText('No commit that you may read has this id').waitFor();
-    await page.goto(`${gateway.http ?? ''}/#/search?by=commit&q=x`);
+    await page.goto(started().addressOf('#/search?by=commit&q=x'));
     await page.getByText('is not a UUID').first().waitFor();
     expect(watched.faults.filter((fault) => !fault.includes('400'))).toEqual([]);
   });
@@ -281,7 +271,7 @@ inBrowser('a condition', () => {
     await page.getByLabel('No event with all of these tags').fill('course:c1 student:s2');
     await page.getByRole('button', { name: 'Try', exact: true }).click();
     await page.getByText('It would be accepted').waitFor();
-    await page.goto(`${gateway.http ?? ''}/#/search?by=tag&q=course%3Ac1`);
+    await page.goto(started().addressOf('#/search?by=tag&q=course%3Ac1'));
     await page.getByText('SeatTaken').waitFor();
     expect((await client.getVersion('course.1')).version).toBe(1n);
     expect((await client.getVersion('course.2')).version).toBe(0n);
@@ -291,7 +281,7 @@ inBrowser('a condition', () => {
 
 /** Serves the gateway below a path, as a proxy does. */
 async function proxyBelow(prefix: string): Promise<AsyncDisposable & { readonly address: string }> {
-  const target = new URL(gateway.http ?? '');
+  const target = new URL(started().addressOf(''));
   const server: Server = createServer((incoming, outgoing) => {
     const { method, headers, url = '' } = incoming;
     if (!url.startsWith(`${prefix}/`)) {
@@ -318,7 +308,10 @@ async function proxyBelow(prefix: string): Promise<AsyncDisposable & { readonly 
 inBrowser('below a path of a proxy', () => {
   test('the console finds its files, its pages and the gateway', async () => {
     await using proxy = await proxyBelow('/tools/sluice');
-    await using watched = await open(browser, `${proxy.address}/#/streams?prefix=order.&order=name`);
+    await using watched = await open(
+      started().browser,
+      `${proxy.address}/#/streams?prefix=order.&order=name`,
+    );
     const { page } = watched;
     page.setDefaultTimeout(15_000 * patience);
     await page.getByRole('link', { name: 'order.1', exact: true }).click();

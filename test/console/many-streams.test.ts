@@ -1,33 +1,10 @@
-import type { Browser } from 'playwright-core';
 import { connect } from '../../src/client/client';
-import { startTestGateway, type LocalGateway } from '../support/gateway';
-import { startNats, type TestNats } from '../support/nats-server';
 import { patience } from '../support/patience';
-import { buildConsole, findChromium, launch, open } from './browser';
+import { inBrowser, startOnce } from './started';
 
 /** A store of 100,000 streams in the console. */
-const path = findChromium();
-const inBrowser = path === undefined ? describe.skip : describe;
 const count = 100_000;
-
-let nats: TestNats;
-let gateway: LocalGateway;
-let browser: Browser;
-
-beforeAll(async () => {
-  if (path === undefined) return;
-  buildConsole();
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0']);
-  await fill(gateway.address);
-  browser = await launch(path);
-}, 180_000 * patience);
-afterAll(async () => {
-  if (path === undefined) return;
-  await browser.close();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
-});
+const started = startOnce([], ({ address }) => fill(address));
 
 async function fill(address: string): Promise<void> {
   using client = connect(address);
@@ -45,7 +22,7 @@ inBrowser('100,000 streams', () => {
   test(
     'are listed page by page, the newest first and by name, and found by a prefix',
     async () => {
-      await using watched = await open(browser, `${gateway.http ?? ''}/#/streams`);
+      await using watched = await started().at('#/streams');
       const { page } = watched;
       page.setDefaultTimeout(30_000 * patience);
       const rows = page.locator('table.streams tbody tr');

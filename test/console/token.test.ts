@@ -1,18 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
 import { connect } from '../../src/client/client';
 import { makeAuthFile } from '../support/access';
-import { startTestGateway, type LocalGateway } from '../support/gateway';
-import { startNats, until, type TestNats } from '../support/nats-server';
-import { patience } from '../support/patience';
+import { until } from '../support/nats-server';
 import { makeReplicaDir } from '../support/replica-dir';
-import { buildConsole, findChromium, launch, open, type Watched } from './browser';
+import type { Watched } from './browser';
+import { inBrowser, startOnce } from './started';
 
 /** The console in front of a gateway with an auth file. */
-const path = findChromium();
-const inBrowser = path === undefined ? describe.skip : describe;
-
 const auditFile = join(makeReplicaDir(), 'audit.jsonl');
 const auth = makeAuthFile(
   {
@@ -27,50 +22,34 @@ const auth = makeAuthFile(
   { audit: { file: auditFile } },
 );
 
-let nats: TestNats;
-let gateway: LocalGateway;
-let browser: Browser;
-
-beforeAll(async () => {
-  if (path === undefined) return;
-  buildConsole();
-  nats = await startNats();
-  gateway = await startTestGateway([nats.url], ['--http-listen=127.0.0.1:0', `--auth-file=${auth.path}`]);
-  using client = connect(gateway.address, { token: auth.tokenOf('owner') });
+const started = startOnce([`--auth-file=${auth.path}`], async ({ address }) => {
+  using client = connect(address, { token: auth.tokenOf('owner') });
   await client.append('open.1', [{ type: 'Shown' }]);
   await client.append('closed.1', [{ type: 'Hidden' }]);
-  browser = await launch(path);
-}, 120_000 * patience);
-afterAll(async () => {
-  if (path === undefined) return;
-  await browser.close();
-  await gateway[Symbol.asyncDispose]();
-  await nats[Symbol.asyncDispose]();
 });
 
 async function logIn({ page }: Watched, token: string): Promise<void> {
-  page.setDefaultTimeout(15_000 * patience);
   await page.getByLabel('Token', { exact: true }).last().fill(token);
   await page.getByRole('button', { name: 'Use it' }).click();
 }
 
 inBrowser('a token', () => {
   test('that is wrong shows what is wrong, and nothing else', async () => {
-    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    await using watched = await started().at('#/token');
     await logIn(watched, 'sluice_wrong');
     await watched.page
       .getByText('UNAUTHENTICATED')
       .or(watched.page.getByText('The gateway does not know you'))
       .first()
       .waitFor();
-    await watched.page.goto(`${gateway.http ?? ''}/#/stream/open.1`);
+    await watched.page.goto(started().addressOf('#/stream/open.1'));
     await watched.page.getByText('The gateway does not know you').waitFor();
     expect(await watched.page.getByText('Shown').count()).toBe(0);
     expect(watched.faults).toEqual([]);
   });
 
   test('is nowhere but in memory: a reload forgets it', async () => {
-    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    await using watched = await started().at('#/token');
     const { page } = watched;
     await logIn(watched, auth.tokenOf('reader'));
     await page.getByText('token:reader').waitFor();
@@ -84,7 +63,7 @@ inBrowser('a token', () => {
   });
 
   test('without grants shows no other streams, and no actions', async () => {
-    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    await using watched = await started().at('#/token');
     const { page } = watched;
     await logIn(watched, auth.tokenOf('reader'));
     await page.getByText('token:reader').waitFor();
@@ -100,7 +79,7 @@ inBrowser('a token', () => {
   });
 
   test('is who the audit log has for an action', async () => {
-    await using watched = await open(browser, `${gateway.http ?? ''}/#/token`);
+    await using watched = await started().at('#/token');
     const { page } = watched;
     await logIn(watched, auth.tokenOf('owner'));
     await page.getByText('token:owner').waitFor();
