@@ -3,7 +3,7 @@ import { Follower, type Followed, type Following } from '../reads/follow';
 import type { RecordedEvent } from '../wire/messages';
 
 /** How many of the newest events are shown; the rest is in the store. */
-export const followedEventsMax = 200;
+export const followedEventsMax = 100;
 /** Rows are made this often, not for each message: so a page keeps up with many events. */
 const showIntervalMs = 200;
 
