@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   const browser = await launch(path);
   try {
     await importOrders(gateway.address);
+    await forReadme(browser, gateway.http ?? '');
     if (!process.argv.includes('--readme')) {
       await seed(gateway.address);
       const shown = new AbortController();
@@ -69,7 +70,6 @@ async function main(): Promise<void> {
       shown.abort();
       await appended;
     }
-    await forReadme(browser, gateway.http ?? '');
   } finally {
     await browser.close();
     removeTools();

@@ -22,10 +22,10 @@ export function GroupsPage(): VNode {
           <table class="groups" aria-label="Groups">
             <thead>
               <tr>
+                <th scope="col">Group</th>
                 <th scope="col" class="wide">
-                  Group
+                  Streams
                 </th>
-                <th scope="col">Streams</th>
                 <th scope="col" class="number">
                   Behind
                 </th>
@@ -60,12 +60,12 @@ function GroupRow({ group }: { readonly group: Group }): VNode {
   const read = useCall((signal) => getGroup(name, signal), name, 3_000);
   return (
     <tr>
-      <td class="wide">
+      <td class="group-cell">
         <a class="mono wrap" href={addressOf(['groups', name])}>
           {shown(name)}
         </a>
       </td>
-      <td class="mono wrap">{shown(settings?.patterns?.join(' ') ?? 'all')}</td>
+      <td class="mono wrap wide">{shown(settings?.patterns?.join(' ') ?? 'all')}</td>
       <GroupCells state={read.data} />
     </tr>
   );
