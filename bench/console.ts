@@ -23,7 +23,9 @@ interface Round {
   readonly firstMs: number;
   /** The same when the browser has the files. */
   readonly againMs: number;
-  /** The page of a store, to the position of its newest commit. */
+  /** The page of a store, to the position of its newest commit, in a browser that has no file of it yet. */
+  readonly newStoreMs: number;
+  /** The same when the browser has the files. */
   readonly storeMs: number;
   readonly heapBytes: number;
   readonly followedHeapBytes: number;
@@ -73,6 +75,7 @@ function* plan(events: number): Generator<PlannedCommit> {
 
 async function measure(browser: Browser, http: string, client: SluiceClient): Promise<Round> {
   const rows = 'table.events tbody tr';
+  const newStoreMs = await inNewBrowser(browser, `${http}/#/`, '.numbers .big');
   await using watched = await open(browser, 'about:blank');
   const { page } = watched;
   page.setDefaultTimeout(timeoutMs);
@@ -92,7 +95,12 @@ async function measure(browser: Browser, http: string, client: SluiceClient): Pr
   await page.getByText(`${count.toLocaleString('en-US')} events`).waitFor();
   const longestTaskMs = await page.evaluate<number>('Math.max(0, ...longTasks)');
   const followedHeapBytes = await heapOf(page);
-  return { firstMs, againMs, storeMs, heapBytes, followedHeapBytes, longestTaskMs };
+  return { firstMs, againMs, newStoreMs, storeMs, heapBytes, followedHeapBytes, longestTaskMs };
+}
+
+async function inNewBrowser(browser: Browser, address: string, selector: string): Promise<number> {
+  await using watched = await open(browser, 'about:blank');
+  return await timeTo(watched.page, address, selector);
 }
 
 /** Keeps how long the tasks of a page take that last more than 50 ms. */
@@ -156,6 +164,7 @@ function render(rounds: readonly Round[], events: number): string {
       ['what', 'median', 'lowest', 'highest'],
       ['Stream: to the first row, nothing in the cache', ...of('firstMs')],
       ['Stream: to the first row, files in the cache', ...of('againMs')],
+      ['Store: to its figures, nothing in the cache', ...of('newStoreMs')],
       ['Store: to its figures, files in the cache', ...of('storeMs')],
       ['Stream: heap', ...of('heapBytes')],
       ['Tail: the longest task', ...of('longestTaskMs')],
