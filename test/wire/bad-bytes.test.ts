@@ -125,7 +125,7 @@ test.each(otherStringFields)(
 );
 
 test('there are strings in most requests', () => {
-  expect(new Set(stringFields.map(([rpc]) => rpc)).size).toBe(9);
+  expect(new Set(stringFields.map(([rpc]) => rpc)).size).toBe(10);
   expect(stringFields.length).toBeGreaterThan(15);
   expect(new Set(otherStringFields.map(([rpc]) => rpc)).size).toBe(16);
 });
