@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { watchToken } from '../wire/token';
 
 /** Where a call is. While it is repeated, `data` is that of the call before. */
@@ -27,7 +27,8 @@ export function useCall<T>(
     setRound((before) => before + 1);
   };
   useEffect(() => watchToken(again), []);
-  useEffect(() => {
+  // At once, not after the page is painted: the answer is what somebody waits for.
+  useLayoutEffect(() => {
     if (make === undefined) return;
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
