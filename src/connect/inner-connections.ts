@@ -4,6 +4,7 @@ import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { peerOf } from '../grpc/peer';
 import { StoreUnavailableError } from '../store/errors';
 
 /** Above it, Node.js would end calls. A request in JSON is written at once; how many there may be is bounded elsewhere. */
@@ -50,7 +51,7 @@ export class InnerConnections {
   }
 
   private async open(caller: Socket): Promise<ClientHttp2Session> {
-    const dialled = this.dialled.then(() => this.dial(addressOf(caller)));
+    const dialled = this.dialled.then(() => this.dial(peerOf(caller)));
     this.dialled = dialled.catch(() => undefined);
     const socket = await dialled;
     const session = connectHttp2('http://gateway', {
@@ -117,9 +118,4 @@ async function listen(): Promise<Listening> {
   await once(server, 'listening');
   server.unref();
   return { folder, path, server, accept: () => new Promise((resolve) => (take = resolve)) };
-}
-
-function addressOf({ remoteAddress = '', remotePort, remoteFamily }: Socket): string {
-  const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
-  return `${host}:${String(remotePort)}`;
 }
