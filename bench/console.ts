@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { connect, type SluiceClient } from '../src/client/client';
 import { buildConsole, findChromium, launch, open } from '../test/console/browser';
-import { freePorts } from '../test/support/nats-server';
+import { freePorts } from '../test/support/free-ports';
 import { prefill, type PlannedCommit } from './prefill';
 import type { Run } from './run';
 import { durability, startBenchGateway, startBenchNats } from './servers';

@@ -4,7 +4,8 @@ import { HealthCheckResponse_ServingStatus as Serving } from '../../generated/gr
 import { runSluice } from '../cli/process';
 import { newEvents } from '../support/attempts';
 import { startTestGateway } from '../support/gateway';
-import { freePorts, startNats, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, until } from '../support/nats-server';
 import { patience } from '../support/patience';
 import { failureOf } from '../support/rpc-failure';
 import { serves, singleServer } from './environment';

@@ -10,7 +10,8 @@ import {
 } from '../../src/client/client';
 import { startSluice } from '../cli/process';
 import { startTestGateway } from '../support/gateway';
-import { freePorts, startNats, until, type TestNats } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
 /** Deadlines, signals, backpressure and connections. */

@@ -19,7 +19,8 @@ import {
 } from '../../src/client/client';
 import { startSluice } from '../cli/process';
 import { startTestGateway } from '../support/gateway';
-import { freePorts, startNats, type TestNats } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
 /** Every error of a gateway, as a user of the client gets it. */

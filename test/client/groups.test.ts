@@ -9,7 +9,8 @@ import {
   type SluiceClient,
 } from '../../src/client/client';
 import { startGatewayProcess, startTestGateway, type TestGateway } from '../support/gateway';
-import { freePorts, startNats, until, type TestNats } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, until, type TestNats } from '../support/nats-server';
 import { all, failureOf } from './outcomes';
 
 let nats: TestNats;

@@ -7,7 +7,8 @@ import {
   type SluiceClient,
 } from '../../src/client/client';
 import { startTestGateway } from '../support/gateway';
-import { freePorts, startNats, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, until } from '../support/nats-server';
 import { patience } from '../support/patience';
 import { startTcpRelay } from '../support/tcp-relay';
 import { failureOf } from './outcomes';

@@ -13,7 +13,8 @@ import {
   readDashboard,
   rulesFile,
 } from '../support/monitoring';
-import { freePorts, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { until } from '../support/nats-server';
 import { startPrometheus, type TestPrometheus } from '../support/prometheus';
 import { connectRpc } from '../support/rpc-client';
 import { haveOpenssl, natsServerPath } from '../support/tools';

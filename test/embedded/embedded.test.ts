@@ -20,7 +20,8 @@ import { connect, type NatsConnection, type StreamAPI } from 'nats';
 import pino, { type Logger } from 'pino';
 import { startEmbeddedNats, type EmbeddedOptions, type EmbeddedServer } from '../../src/nats-server/embedded';
 import { buildOnce } from '../support/build';
-import { freePorts, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { until } from '../support/nats-server';
 import { natsServerPath } from '../support/tools';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));

@@ -21,7 +21,7 @@ import { findNatsServer, type FindOptions } from '../../src/nats-server/nats-bin
 import { defaultCacheDir } from '../../src/nats-server/nats-cache';
 import { platformName } from '../../src/nats-server/nats-fetch';
 import { natsVersionRecommended } from '../../src/versions';
-import { freePorts } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
 import { natsServerPath } from '../support/tools';
 
 const natsServer = natsServerPath();

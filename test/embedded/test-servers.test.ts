@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, StorageType, type NatsConnection } from 'nats';
-import { freePorts, startCluster, startNats, until, type TestNats } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startCluster, startNats, until, type TestNats } from '../support/nats-server';
 
 /** The servers that other tests use, and their faults. */
 function connected(servers: string | readonly string[]): Promise<NatsConnection> {
@@ -81,6 +82,14 @@ describe('a single server', () => {
     await connection.jetstreamManager();
     await connection.close();
   });
+});
+
+test('free ports are all different, and none is one that an outgoing connection may take', async () => {
+  const ports = [...(await freePorts(20)), ...(await freePorts(20))];
+  expect(new Set(ports).size).toBe(40);
+  const range = '/proc/sys/net/ipv4/ip_local_port_range';
+  const [first = 49_152] = existsSync(range) ? readFileSync(range, 'utf8').split('\t').map(Number) : [];
+  for (const port of ports) expect(port).toBeLessThan(first);
 });
 
 test('a cluster keeps three copies, works without a node, and settles when the node is back', async () => {

@@ -9,7 +9,8 @@ import { startSluice } from '../cli/process';
 import { buildOnce } from '../support/build';
 import { compileExamples, type CompiledExamples } from '../support/examples';
 import { startTestGateway } from '../support/gateway';
-import { freePorts, startNats, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { startNats, until } from '../support/nats-server';
 import { startTcpRelay } from '../support/tcp-relay';
 
 /** The example as users run it: compiled, in processes of its own, against a gateway and NATS. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultCacheDir, intoCache } from '../../src/nats-server/nats-cache';
-import { freePorts, until } from './nats-server';
+import { freePorts } from './free-ports';
+import { until } from './nats-server';
 
 /** Dex, a real OpenID Connect provider, in a process on loopback. */
 export interface Dex extends AsyncDisposable {

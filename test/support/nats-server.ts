@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, NatsError, StorageType } from 'nats';
 import { spawnTied, type TiedProcess } from '../../src/nats-server/tied-process';
+import { freePorts } from './free-ports';
 import { patience } from './patience';
 import { natsServerPath } from './tools';
 
@@ -276,15 +275,6 @@ function logTail(server: TiedProcess, logFile: string): string {
   } catch {
     return '';
   }
-}
-
-/** Free ports on loopback, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 /** Waits until a condition holds; fails after a while, or at once if it throws. */

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { jsonEvent, type SluiceClient } from '../../src/client/client';
-import { freePorts, until } from './nats-server';
+import { freePorts } from './free-ports';
+import { until } from './nats-server';
 
 /** What the programs of examples/order-read-model and examples/order-service must do, in every language but TypeScript. */
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnTied } from '../../src/nats-server/tied-process';
-import { freePorts, until } from './nats-server';
+import { freePorts } from './free-ports';
+import { until } from './nats-server';
 
 /** A real Prometheus on loopback. It ends with this process at the latest. */
 export interface TestPrometheus extends AsyncDisposable {

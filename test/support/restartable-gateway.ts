@@ -1,5 +1,5 @@
 import { startSluice, type SluiceProcess } from '../cli/process';
-import { freePorts } from './nats-server';
+import { freePorts } from './free-ports';
 import { makeReplicaDir } from './replica-dir';
 
 /** A gateway in its own process, which can be started again at the same address and on the same replica. */

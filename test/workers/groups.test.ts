@@ -1,7 +1,8 @@
 import { newEvents } from '../support/attempts';
 import { GroupMember } from '../support/group-member';
 import { metricsOf } from '../support/metrics-page';
-import { freePorts, until } from '../support/nats-server';
+import { freePorts } from '../support/free-ports';
+import { until } from '../support/nats-server';
 import { connectWire } from '../support/wire-client';
 import { startWithWorkers } from '../support/worker-processes';
 
