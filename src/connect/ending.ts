@@ -1,8 +1,7 @@
-import { status } from '@grpc/grpc-js';
-import { ErrorInfo, RequestInfo } from '../../generated/google/rpc/error_details';
+import type { status } from '@grpc/grpc-js';
 import { Status } from '../../generated/google/rpc/status';
 import { toRpcStatus } from '../grpc/status';
-import type { Failure } from '../grpc/failure';
+import type { Failure, OriginDeniedError } from '../grpc/failure';
 import { requestIdKey } from '../grpc/request-id';
 
 /** How a call ended: its status, with details, and its trailers. */
@@ -19,25 +18,9 @@ export function plainEnding(code: status, message: string): Ending {
   return { code, message, details: [], trailers: {} };
 }
 
-export function endingOf(failure: Failure, trailers: Ending['trailers'] = {}): Ending {
-  const { code, message, details } = toRpcStatus(failure, trailers['x-request-id'] ?? '');
+export function endingOf(failure: Failure | OriginDeniedError, trailers: Ending['trailers'] = {}): Ending {
+  const { code, message, details } = toRpcStatus(failure, trailers[requestIdKey] ?? '');
   return { code, message, details, trailers };
-}
-
-/** A call that a web page may not make. As other denials, with the origin in place of an action. */
-export function originDenied(origin: string, requestId: string): Ending {
-  const message = `web pages of ${origin} may make no calls (--http-origins)`;
-  const info = ErrorInfo.encode({
-    reason: 'ACCESS_DENIED',
-    domain: 'sluice.v1',
-    metadata: new Map([['origin', origin]]),
-  });
-  const request = RequestInfo.encode({ requestId, servingData: '' });
-  const details = [
-    { typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: Buffer.from(info.finish()) },
-    { typeUrl: 'type.googleapis.com/google.rpc.RequestInfo', value: Buffer.from(request.finish()) },
-  ];
-  return { code: status.PERMISSION_DENIED, message, details, trailers: { [requestIdKey]: requestId } };
 }
 
 type Headers = Readonly<Record<string, string | string[] | number | boolean | undefined>>;

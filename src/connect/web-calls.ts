@@ -3,13 +3,13 @@ import type { Socket } from 'node:net';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Metadata, status } from '@grpc/grpc-js';
 import { messageBytesMaxOf } from '../grpc/call-kind';
-import type { Failure } from '../grpc/failure';
+import { OriginDeniedError, type Failure } from '../grpc/failure';
 import { requestIdKey, requestIdOf } from '../grpc/request-id';
 import { safeHeaders, type Handler } from '../http/http-server';
 import type { Limits } from '../limits';
 import { isStoreError, OverloadedError, StoreUnavailableError, type AnyStoreError } from '../store/errors';
 import { Bodies } from './body';
-import { endingOf, originDenied, plainEnding, type Ending } from './ending';
+import { endingOf, plainEnding, type Ending } from './ending';
 import { InnerCall } from './inner-call';
 import { InnerConnections, type Give } from './inner-connections';
 import { invalid, metadataOf } from './metadata';
@@ -68,7 +68,7 @@ export class WebCalls implements Handler {
       sendError(response, ending, { ...headers, ...more }, httpStatus);
     };
     if (!this.origins.accepts(request.headers)) {
-      refuse(originDenied(request.headers.origin ?? '', requestIdIn(request)));
+      refuse(endingOf(new OriginDeniedError(request.headers.origin ?? ''), requestIdTrailer(request)));
       return;
     }
     if (request.method === 'OPTIONS') {
@@ -176,16 +176,16 @@ export class WebCalls implements Handler {
   /** A call that ends before it gets to gRPC. */
   private failed(failure: Failure, request: IncomingMessage): Ending {
     this.target?.note(failure);
-    return endingOf(failure, { [requestIdKey]: requestIdIn(request) });
+    return endingOf(failure, requestIdTrailer(request));
   }
 }
 
-/** The id that the caller has given, or another one. */
-function requestIdIn({ headers }: IncomingMessage): string {
+/** With the id that the caller has given, or another one. */
+function requestIdTrailer({ headers }: IncomingMessage): Ending['trailers'] {
   const metadata = new Metadata();
   const given = headers[requestIdKey];
   if (typeof given === 'string') metadata.set(requestIdKey, given);
-  return requestIdOf(metadata);
+  return { [requestIdKey]: requestIdOf(metadata) };
 }
 
 /** How calls end whose request is no message; the second is of grpc-js, for the service of health. */

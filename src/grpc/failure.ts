@@ -20,6 +20,15 @@ export class UnexpectedError extends Error {
   }
 }
 
+/** A web page that may make no calls tries to: it is refused before there is a call. */
+export class OriginDeniedError extends Error {
+  readonly code = 'ACCESS_DENIED';
+
+  constructor(readonly origin: string) {
+    super(`web pages of ${origin} may make no calls (--http-origins)`);
+  }
+}
+
 /** A call that fails. */
 interface FailedCall extends CallContext, AuditedCall {
   readonly kind: CallKind;

@@ -30,7 +30,8 @@ import type {
 } from '../store/errors';
 import { GroupError } from '../store/group-errors';
 import { isName } from '../store/patterns';
-import type { Failure } from './failure';
+import { cut, cutMessage } from './cut-text';
+import { OriginDeniedError, type Failure } from './failure';
 import { toDuration } from './proto-time';
 import { requestIdBytesMax, requestIdKey } from './request-id';
 import { statusOf } from './status-codes';
@@ -54,9 +55,9 @@ const detailsBytesMax = Math.floor((trailersBytesMax - messageBytesMax - request
 const textBytesMax = 200;
 
 /** A failure as the caller gets it. */
-export function toRpcStatus(failure: Failure, requestId: string): Status {
+export function toRpcStatus(failure: Failure | OriginDeniedError, requestId: string): Status {
   const code = statusOf[failure.code];
-  const message = cutMessage(failure.message);
+  const message = cutMessage(failure.message, messageBytesMax);
   const request = pack('google.rpc.RequestInfo', RequestInfo.encode({ requestId, servingData: '' }));
   const bytesLeft = detailsBytesMax - encodedBytes(Status, { code, message, details: [request] });
   return { code, message, details: [...detailsOf(failure, bytesLeft), request] };
@@ -78,8 +79,10 @@ export function trailersWith(requestId: string): Metadata {
 }
 
 /** Details that take at most `bytesMax`. */
-function detailsOf(error: Failure, bytesMax: number): Any[] {
+function detailsOf(error: Failure | OriginDeniedError, bytesMax: number): Any[] {
   if (error instanceof GroupError) return [errorInfo(error.code, {})];
+  if (error instanceof OriginDeniedError)
+    return [errorInfo(error.code, { origin: cut(error.origin, textBytesMax) })];
   switch (error.code) {
     case 'INVALID_REQUEST':
       return invalidRequest(error, bytesMax);
@@ -268,32 +271,4 @@ function retryInfo(delayMs: number): Any {
 
 function pack(type: string, encoded: { finish(): Uint8Array }): Any {
   return { typeUrl: `type.googleapis.com/${type}`, value: Buffer.from(encoded.finish()) };
-}
-
-const ellipsis = '…';
-
-/**
- * Well-formed text of at most this many bytes of UTF-8: grpc-js percent-encodes the message, which throws on half a surrogate
- * pair.
- */
-function cut(text: string, bytesMax: number): string {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= bytesMax) return bytes.toString();
-  let end = bytesMax - Buffer.byteLength(ellipsis);
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--; // not within a character
-  return bytes.toString('utf8', 0, end) + ellipsis;
-}
-
-/** The same for a message, whose bytes are counted as grpc-js sends them. */
-function cutMessage(text: string): string {
-  const message = cut(text, messageBytesMax);
-  if (encodeURI(message).length <= messageBytesMax) return message;
-  let leftBytes = messageBytesMax - encodeURI(ellipsis).length;
-  let kept = '';
-  for (const character of message) {
-    leftBytes -= encodeURI(character).length;
-    if (leftBytes < 0) break;
-    kept += character;
-  }
-  return kept + ellipsis;
 }

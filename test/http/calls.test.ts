@@ -303,6 +303,10 @@ describe('a web page', () => {
       { reason: 'ACCESS_DENIED', domain: 'sluice.v1', metadata: { origin: 'https://evil.example' } },
       { requestId: 'mine-2' },
     ]);
+    const long = { origin: `https://${'e'.repeat(5_000)}.example` };
+    const text = await (await post('GetVersion', { stream: 'a' }, { to: open, headers: long })).text();
+    expect(text).toContain('permission_denied');
+    expect(text.length).toBeLessThan(2_000);
     const preflight = await post('GetVersion', '', { method: 'OPTIONS', headers: evil });
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([403, null]);
   });
