@@ -92,14 +92,8 @@ class DurableAppends {
 
   /** Of an append that stores nothing: what it shows of the log has no position of its own. */
   async validated<Result>(append: Promise<Result>, call: CallContext): Promise<Result> {
-    let refusal: unknown;
-    const result = await append.catch((error: unknown) => {
-      if (!isStoreError(error) || !showsLog[error.code]) throw error;
-      refusal = error;
-      return undefined;
-    });
+    const result = await append.catch((error: unknown) => this.refused(error, call));
     await this.durability.whenAllDurable(giveUpMs(call, this.limits));
-    if (result === undefined) throw refusal;
     return result;
   }
 
@@ -124,13 +118,18 @@ class DurableAppends {
           },
         );
       },
-      async (error: unknown) => {
+      (error: unknown) => {
         this.underWay--;
-        if (isStoreError(error) && showsLog[error.code])
-          await this.durability.whenAllDurable(giveUpMs(call, this.limits));
-        throw error;
+        return this.refused(error, call);
       },
     );
+  }
+
+  /** Throws the error, once what it shows of the log is durable. */
+  private async refused(error: unknown, call: CallContext): Promise<never> {
+    if (isStoreError(error) && showsLog[error.code])
+      await this.durability.whenAllDurable(giveUpMs(call, this.limits));
+    throw error;
   }
 }
 

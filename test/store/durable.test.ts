@@ -112,9 +112,23 @@ test('a version conflict shows a version, and waits for all of the log', async (
   await expect(conflict).rejects.toThrow(VersionConflictError);
 });
 
+test('an append that is only validated waits for all of the log, stored or refused', async () => {
+  const validated = store.append({ ...appendOf(0n), validateOnly: true }, call);
+  expect(await isSettled(validated)).toBe(false);
+  disk.sync();
+  expect(await validated).toMatchObject({ version: 1n, commitId: undefined });
+  const conflict = store.append({ ...appendOf(7n), validateOnly: true }, call);
+  expect(await isSettled(conflict)).toBe(false);
+  disk.sync();
+  await expect(conflict).rejects.toThrow(VersionConflictError);
+  expect(disk.waiting).toEqual(['all', 'all']);
+});
+
 test('an error that shows nothing of the log does not wait', async () => {
-  const late = store.append(appendOf(), { ...call, deadlineMs: 0 });
-  await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  for (const validateOnly of [false, true]) {
+    const late = store.append({ ...appendOf(), validateOnly }, { ...call, deadlineMs: 0 });
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  }
   expect(disk.waiting).toEqual([]);
 });
 
