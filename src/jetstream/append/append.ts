@@ -94,10 +94,8 @@ function boundedBy({ appendTimeoutMs }: Appending, call: CallContext): CallConte
   return withDeadline(call, Math.min(call.deadlineMs, performance.now() + appendTimeoutMs));
 }
 
-function toResult({ streams, ...appended }: Validated): AppendResult {
-  const { position, replayed, commitId } = appended;
+function toResult({ streams, position, commitTime, replayed, commitId }: Validated): AppendResult {
   const { version, firstVersion } = streams[0] as StreamAppended;
-  const commitTime = 'commitTime' in appended ? appended.commitTime : undefined;
   return { version, firstVersion, position, commitTime, replayed, commitId };
 }
 

@@ -7,7 +7,8 @@ import type { Publisher } from './publisher';
 import { isWritten, type Transaction } from './transaction';
 
 /** A transaction that is stored already, or what it would be if it were stored now. */
-export type Validated = Appended | (AppendMultiResult & { readonly commitId: undefined });
+export type Validated =
+  Appended | (AppendMultiResult & { readonly commitId: undefined; readonly commitTime: undefined });
 
 /** Decides on a transaction as the log is now, and stores nothing. Throws the StoreError that the transaction would fail with. */
 export async function validate(
@@ -26,5 +27,5 @@ export async function validate(
     const last = versionAfter(version, BigInt(part.events.length));
     return [{ stream: part.stream, version: last, firstVersion: versionAfter(version, 1n) }];
   });
-  return { position: beginning, streams, replayed: false, commitId: undefined };
+  return { position: beginning, streams, replayed: false, commitId: undefined, commitTime: undefined };
 }
