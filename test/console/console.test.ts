@@ -339,6 +339,25 @@ inBrowser('Tail', () => {
 });
 
 inBrowser('the list of streams', () => {
+  test('shows the type of a last event as it comes, while others are still read', async () => {
+    for (const name of ['held', 'quick']) await client.append(`types.${name}`, [{ type: `Type-${name}` }]);
+    await using watched = await at('#/');
+    const { page } = watched;
+    const held: (() => void)[] = [];
+    await page.route('**/ReadStream', async (route) => {
+      const isHeld = route.request().postData()?.includes('types.held') === true;
+      if (isHeld) await new Promise<void>((resolve) => held.push(resolve));
+      await route.continue();
+    });
+    await page.goto(started().addressOf('#/streams?prefix=types.&order=name'));
+    await page.getByText('Type-quick').waitFor();
+    expect(await page.getByText('Type-held').count()).toBe(0);
+    for (const release of held) release();
+    await page.getByText('Type-held').waitFor();
+    expect(held.length).toBeGreaterThan(0);
+    expect(watched.faults).toEqual([]);
+  });
+
   test('has the type of the last event of each', async () => {
     await using watched = await at('#/streams?prefix=payment.');
     await watched.page.getByText('PaymentTaken').nth(11).waitFor();

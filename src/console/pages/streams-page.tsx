@@ -186,7 +186,10 @@ function Categories({
 
 function StreamTable({ streams }: { readonly streams: readonly ListedStream[] }): VNode {
   const names = streams.filter(({ lastType: type }) => type === undefined).map(({ stream = '' }) => stream);
-  const types = useCall((signal) => typesOf(names, signal), names.join(' '));
+  const types = useCall<ReadonlyMap<string, string>>(
+    (signal, show) => typesOf(names, signal, show),
+    names.join(' '),
+  );
   return (
     <div class="scroll">
       <table class="streams" aria-label="Streams">
@@ -233,14 +236,20 @@ function StreamTable({ streams }: { readonly streams: readonly ListedStream[] })
   );
 }
 
-/** A few at a time. */
-async function typesOf(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+/** A few at a time; each is shown as it comes. */
+async function typesOf(
+  names: readonly string[],
+  signal: AbortSignal,
+  show: (types: ReadonlyMap<string, string>) => void,
+): Promise<ReadonlyMap<string, string>> {
   const types = new Map<string, string>();
   const left = names.slice();
   const work = async (): Promise<void> => {
     for (let name = left.shift(); name !== undefined; name = left.shift()) {
       const type = await lastType(name, signal).catch(() => undefined);
-      if (type !== undefined) types.set(name, type);
+      if (type === undefined) continue;
+      types.set(name, type);
+      show(new Map(types));
     }
   };
   await Promise.all([work(), work(), work()]);

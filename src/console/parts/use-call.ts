@@ -10,9 +10,12 @@ export interface Called<T> {
   readonly again: () => void;
 }
 
-/** Calls when `key` or the token changes, and every `everyMs` if given. Undefined: there is nothing to call. */
+/**
+ * Calls when `key` or the token changes, and every `everyMs` if given. Undefined: there is nothing to call. `show` takes what is known
+ * before the end.
+ */
 export function useCall<T>(
-  make: ((signal: AbortSignal) => Promise<T>) | undefined,
+  make: ((signal: AbortSignal, show: (data: T) => void) => Promise<T>) | undefined,
   key: string,
   everyMs?: number,
 ): Called<T> {
@@ -38,7 +41,10 @@ export function useCall<T>(
       busy: true,
       key,
     }));
-    make(ended.signal)
+    const show = (data: T): void => {
+      if (!ended.signal.aborted) setState((before) => ({ ...before, data }));
+    };
+    make(ended.signal, show)
       .then(
         (data) => ({ data, error: undefined }),
         (error: unknown) => ({ data: undefined, error }),
