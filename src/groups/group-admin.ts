@@ -191,8 +191,9 @@ async function removeUnreadableLanes(
 
 async function checkNoMembers({ state }: GroupsContext, name: GroupName, call: CallContext): Promise<void> {
   const members = await state.list(memberPrefix(name), call);
-  if (members.length > 0)
-    throw new GroupError('GROUP_HAS_MEMBERS', `group ${name} has ${members.length.toString()} members`);
+  if (members.length === 0) return;
+  const count = members.length === 1 ? 'a member' : `${members.length.toString()} members`;
+  throw new GroupError('GROUP_HAS_MEMBERS', `group ${name} has ${count}`);
 }
 
 async function remove(

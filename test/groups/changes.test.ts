@@ -82,9 +82,10 @@ test('a reset delivers everything again, with members only by force', async () =
   for (let count = 0; count < 5; count++) await append(store, `s${count.toString()}`);
   const member = new TestMember(groups, 'g', 'm', acknowledge);
   await until(() => got.length === 5);
-  expect(await failure(groups.reset({ name: g, to: beginning, force: false }, call()))).toBe(
-    'GROUP_HAS_MEMBERS',
-  );
+  await expect(groups.reset({ name: g, to: beginning, force: false }, call())).rejects.toMatchObject({
+    code: 'GROUP_HAS_MEMBERS',
+    message: 'group g has a member',
+  });
   const before = await groups.find(g, call());
   const after = await groups.reset(
     { name: g, to: { kind: 'position', after: position(2n) }, force: true },
