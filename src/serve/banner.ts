@@ -72,7 +72,7 @@ function grpcurlLine(facts: GatewayFacts): string {
   return [
     'grpcurl',
     security,
-    ...(authFile !== undefined && tls !== 'mutual' ? ['-H "authorization: Bearer $(cat token)"'] : []),
+    ...(authFile !== undefined && tls !== 'mutual' ? ['-H "authorization: Bearer $(cat me.token)"'] : []),
     ...(reflection === 'off' ? ['-import-path proto -proto sluice/v1/event_store_service.proto'] : []),
     `-d '${request}'`,
     grpcurlTarget(address),

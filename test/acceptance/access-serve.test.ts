@@ -107,7 +107,7 @@ test('it decides about callers over a Unix socket as well', async () => {
 
 const grpcurl = grpcurlPath();
 (grpcurl === undefined ? test.skip : test).each(['on', 'authenticated'])(
-  'the line of the banner works with a token in the file `token`, with reflection %s',
+  'the line of the banner works with a token in the file `me.token`, with reflection %s',
   async (reflection) => {
     const file = makeAuthFile(everything);
     const flags = [`--auth-file=${file.path}`, `--reflection=${reflection}`];
@@ -116,7 +116,7 @@ const grpcurl = grpcurlPath();
     expect(banner).toContain(`\nAccess control is on: ${file.path} says what callers may do.\n`);
     const line = /^ {2}grpcurl (.*)$/m.exec(banner)?.[1] ?? '';
     const cwd = mkdtempSync(join(temporaryFolder(), 'banner-'));
-    writeFileSync(join(cwd, 'token'), `${file.tokenOf('ops')}\n`);
+    writeFileSync(join(cwd, 'me.token'), `${file.tokenOf('ops')}\n`);
     const env = { ...process.env, GRPCURL: grpcurl };
     const { stdout } = await promisify(execFile)('sh', ['-c', `"$GRPCURL" ${line}`], { cwd, env });
     expect(JSON.parse(stdout)).toHaveProperty('version');
