@@ -353,3 +353,120 @@ test('subscriptions judge a retention once, and one that begins later judges it 
   log.append('kept');
   expect(await first()).toBe('kept@102');
 });
+
+/** The first and the last version of a stream that a read of the whole store gets; undefined: none. */
+async function shownOf(opened: Opened, stream: string): Promise<readonly [string, string] | undefined> {
+  const { pages: found } = await opened.reads.readAll(everything, call());
+  const events = (await collect(found)).events.filter((event) => event.startsWith(`${stream}@`));
+  const [first, last] = [events[0], events.at(-1)].map((event) => event?.slice(stream.length + 1));
+  return first === undefined || last === undefined ? undefined : [first, last];
+}
+
+test('each control of a stream holds for the next read, and so does what the stream has got since', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 40; i++) log.append('kept', 'other');
+  await using opened = await open(log, makeReplicaDir());
+  const retain = (maxCount: bigint | undefined): void => {
+    log.control('kept', { kind: 'retain', retention: { maxCount, maxAgeNanos: undefined } });
+  };
+  const changes: readonly (readonly [() => void, readonly [string, string] | undefined])[] = [
+    [() => undefined, ['1', '40']],
+    [
+      () => {
+        retain(40n);
+      },
+      ['1', '40'],
+    ],
+    // What was judged a moment ago: that all is shown.
+    [() => log.append('kept'), ['2', '41']],
+    [() => log.append('other'), ['2', '41']],
+    [
+      () => {
+        log.appendEvents(5, 'kept');
+      },
+      ['7', '46'],
+    ],
+    [() => log.control('kept', { kind: 'truncate', before: version(20n) }), ['20', '46']],
+    [
+      () => {
+        retain(1_000n);
+      },
+      ['20', '46'],
+    ],
+    [
+      () => {
+        retain(3n);
+      },
+      ['44', '46'],
+    ],
+    [
+      () => {
+        retain(undefined);
+      },
+      ['20', '46'],
+    ],
+    [() => log.control('kept', { kind: 'delete' }), undefined],
+    [() => log.append('kept'), ['47', '47']],
+    [() => log.control('kept', { kind: 'tombstone' }), undefined],
+  ];
+  for (const [change, expected] of changes) {
+    change();
+    expect([change.toString(), await shownOf(opened, 'kept')]).toEqual([change.toString(), expected]);
+    expect((await shownOf(opened, 'other'))?.[0]).toBe('1');
+  }
+});
+
+test('an age passes between reads, to the millisecond', async () => {
+  const log = new MemoryLog();
+  const startMs = 1_796_000_000_123;
+  for (let i = 0; i < 3; i++) {
+    const [commit] = log.append('kept') as [LogCommit];
+    log.groups[i] = [{ ...commit, timeNanos: BigInt(startMs + i) * 1_000_000n }];
+  }
+  const ageMs = 7 * 86_400_000;
+  log.control('kept', {
+    kind: 'retain',
+    retention: { maxCount: undefined, maxAgeNanos: BigInt(ageMs) * 1_000_000n },
+  });
+  await using opened = await open(log, makeReplicaDir());
+  const clock = jest.spyOn(Date, 'now');
+  try {
+    for (const [afterMs, first] of [
+      [-ageMs, '1'],
+      [-1, '1'],
+      [0, '1'],
+      [1, '2'],
+      [2, '3'],
+      [3, undefined],
+      [1_000_000, undefined],
+    ] as const) {
+      clock.mockReturnValue(startMs + ageMs + afterMs);
+      expect([afterMs, (await shownOf(opened, 'kept'))?.[0]]).toEqual([afterMs, first]);
+    }
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+test('a control that arrives during a read does not show what the read has left out so far', async () => {
+  const log = new MemoryLog();
+  for (let i = 0; i < 400; i++) log.appendLarge(3_000, 'kept', 'other');
+  const retain = (maxCount: bigint | undefined): void => {
+    log.control('kept', { kind: 'retain', retention: { maxCount, maxAgeNanos: undefined } });
+  };
+  retain(10n);
+  await using opened = await open(log, makeReplicaDir());
+  const { pages: found } = await opened.reads.readAll({ ...everything, direction: 'backward' }, call());
+  const events: string[] = [];
+  let isChanged = false;
+  for await (const { runs } of found) {
+    for (const run of runs) events.push(...shown(run.events));
+    if (isChanged || events.length < 100) continue;
+    isChanged = true;
+    retain(undefined);
+    expect(await shownOf(opened, 'kept')).toEqual(['1', '400']);
+  }
+  expect(events.filter((event) => event.startsWith('other'))).toHaveLength(400);
+  const newest = Array.from({ length: 10 }, (_, index) => `kept@${400 - index}`);
+  expect([isChanged, events.filter((event) => event.startsWith('kept'))]).toEqual([true, newest]);
+});

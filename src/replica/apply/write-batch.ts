@@ -159,7 +159,7 @@ export class WriteBatch {
       const reason = `the stream is at version ${head.toString()} and has version ${found.toString()} already`;
       return duplicateOf(entry, reason);
     }
-    this.versions.set(stream, version);
+    this.versions.advance(stream, head, version);
     return entry;
   }
 

@@ -9,8 +9,11 @@ export interface FirstVersionBounds {
   readonly nameBytesMax: number;
 }
 
-/** With its names and numbers, a table is at most 16 MB. */
+/** With its names and numbers, a table is at most 18 MB. */
 export const firstVersionBounds: FirstVersionBounds = { streamsMax: 1 << 17, nameBytesMax: 8 << 20 };
+
+/** Ages are compared as numbers, which are not exact: what is closer than a millisecond has to be judged. */
+const inexactNanos = 1_000_000;
 
 /** What `find` returns for a stream without rules, and for one that is not in memory and may have rules. */
 export const without = -1;
@@ -38,13 +41,20 @@ export class FirstVersions {
   /** In nanoseconds; 0: no bound. */
   private maxAges = new BigUint64Array(initialStreams);
   private retained = new Uint8Array(initialStreams);
+  /** In nanoseconds: no commit of this age is hidden for its age. */
+  private shownAges = new Float64Array(initialStreams);
+  /** With the growth of all versions: no version from this one on is hidden by a count. */
+  private countedFrom = new Float64Array(initialStreams);
   private size = 0;
   private isFull = false;
+  /** How often rules were set. */
+  revision = 0;
   private readonly seed = randomBytes(4).readInt32LE();
 
   constructor(private readonly bounds: FirstVersionBounds = firstVersionBounds) {}
 
   set(stream: string, { firstVersion, maxCount = 0n, maxAgeNanos = 0n }: HidingRules): void {
+    this.revision++;
     const name = Buffer.from(stream, 'latin1');
     const view = new DataView(name.buffer, name.byteOffset, name.length);
     const found = this.find(view, 0, name.length);
@@ -54,13 +64,26 @@ export class FirstVersions {
     this.maxCounts[entry] = Number(maxCount);
     this.maxAges[entry] = maxAgeNanos;
     this.retained[entry] = maxCount === 0n && maxAgeNanos === 0n ? 0 : 1;
+    this.shownAges[entry] = maxAgeNanos === 0n ? Infinity : Number(maxAgeNanos) - inexactNanos;
+    this.countedFrom[entry] = maxCount === 0n ? -Infinity : Infinity;
+  }
+
+  /** A stream has at most this version. `growth`: of StreamVersions, now. */
+  noteVersion(entry: number, version: number, growth: number): void {
+    const maxCount = this.maxCounts[entry] as number;
+    if (maxCount > 0) this.countedFrom[entry] = version - maxCount + 1 - growth;
+  }
+
+  /** Whether a stream whose name lies between two offsets may have rules. Of the others it lets few pass. */
+  mayHave(view: DataView, start: number, end: number): boolean {
+    const { filter } = this;
+    const key = nameKey(view, start, end);
+    return (((filter[(key >>> 5) & (filter.length - 1)] as number) >>> (key & 31)) & 1) === 1;
   }
 
   /** The entry of a stream whose name lies between two offsets; or `without`, or `unknown`. */
   find(view: DataView, start: number, end: number): number {
-    const key = nameKey(view, start, end);
-    const word = this.filter[(key >>> 5) & (this.filter.length - 1)] as number;
-    return ((word >>> (key & 31)) & 1) === 0 ? without : this.lookUp(view, start, end);
+    return this.mayHave(view, start, end) ? this.lookUp(view, start, end) : without;
   }
 
   firstVersionOf(entry: number): number {
@@ -70,6 +93,18 @@ export class FirstVersions {
   /** Whether retention may hide more than the versions before the first one. */
   hasRetention(entry: number): boolean {
     return this.retained[entry] === 1;
+  }
+
+  /**
+   * Whether nothing of a commit is hidden, by what is in memory; false: that has to be judged. The age is in nanoseconds, within a
+   * microsecond; `growth`: of StreamVersions, now; Infinity: it is not known.
+   */
+  isShown(entry: number, firstVersion: number, ageNanos: number, growth: number): boolean {
+    return (
+      firstVersion >= (this.firstVersions[entry] as number) &&
+      ageNanos <= (this.shownAges[entry] as number) &&
+      firstVersion - growth >= (this.countedFrom[entry] as number)
+    );
   }
 
   rulesOf(entry: number): HidingRules {
@@ -152,6 +187,8 @@ export class FirstVersions {
     this.maxCounts = copyTo(new Float64Array(streams), this.maxCounts);
     this.maxAges = copyTo(new BigUint64Array(streams), this.maxAges);
     this.retained = copyTo(new Uint8Array(streams), this.retained);
+    this.shownAges = copyTo(new Float64Array(streams), this.shownAges);
+    this.countedFrom = copyTo(new Float64Array(streams), this.countedFrom);
     this.slots = new Int32Array(4 * streams);
     this.filter = new Uint32Array((streams * filterBits) / 32);
     for (let entry = 0; entry < this.size; entry++) {

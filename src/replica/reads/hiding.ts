@@ -45,6 +45,10 @@ export function hidingAt(files: HidingFiles, judgement: Judgement | undefined): 
 /** Tells which events of the commits that it meets are hidden. */
 export class Hiding {
   private readonly firstVersions: FirstVersions;
+  /** Of `firstVersions`, when the read began. */
+  private readonly revision: number;
+  /** Of the judgement, as a number; undefined: retention hides nothing. */
+  private readonly now: number | undefined;
   private readonly judged = new Map<string | number, Judged>();
 
   constructor(
@@ -52,16 +56,39 @@ export class Hiding {
     private readonly judgement: Judgement | undefined,
   ) {
     this.firstVersions = files.index.rules.firstVersions();
+    this.revision = this.firstVersions.revision;
+    this.now = judgement && Number(judgement.nowNanos);
+  }
+
+  /** Whether events of the current record, a commit, may be hidden: false for most streams without rules, by a fast look at the name. */
+  mayHide(record: RecordIterator): boolean {
+    return this.firstVersions.mayHave(record.view, record.nameStart, record.bodyStart);
   }
 
   /** How many events at the beginning of the current record, a commit, are hidden. */
   countHidden(record: RecordIterator): number {
-    const { firstVersions } = this;
-    const entry = firstVersions.find(record.view, record.nameStart, record.bodyStart);
+    const entry = this.firstVersions.find(record.view, record.nameStart, record.bodyStart);
     if (entry === without) return 0;
-    if (entry !== unknown && (this.judgement === undefined || !firstVersions.hasRetention(entry)))
-      return countBefore(firstVersions.firstVersionOf(entry), record);
-    const { firstVersion, fromTime } = this.judge(entry === unknown ? record.name : entry, record);
+    return entry !== unknown && this.isShown(entry, record) ? 0 : this.countHiddenOf(entry, record);
+  }
+
+  /** Whether no event of the current record is hidden; false: that has to be judged. */
+  private isShown(entry: number, record: RecordIterator): boolean {
+    const { firstVersions, now } = this;
+    // What was judged of a stream holds for the whole read, whatever control follows.
+    if (firstVersions.revision !== this.revision) return false;
+    if (now === undefined) return record.firstVersion >= firstVersions.firstVersionOf(entry);
+    const growth = this.files.versions?.growth ?? Infinity;
+    return firstVersions.isShown(entry, record.firstVersion, now - record.timeNumber, growth);
+  }
+
+  private countHiddenOf(entry: number, record: RecordIterator): number {
+    const { firstVersions, judgement } = this;
+    const key = entry === unknown ? record.name : entry;
+    const known = this.judged.get(key);
+    const isRetained = entry === unknown || (judgement !== undefined && firstVersions.hasRetention(entry));
+    if (known === undefined && !isRetained) return countBefore(firstVersions.firstVersionOf(entry), record);
+    const { firstVersion, fromTime } = known ?? this.judge(key, record);
     if (fromTime !== undefined && record.timeNanos < fromTime) return record.count;
     return countBefore(firstVersion, record);
   }
@@ -80,8 +107,6 @@ export class Hiding {
   }
 
   private judge(key: string | number, record: RecordIterator): Judged {
-    const known = this.judged.get(key);
-    if (known !== undefined) return known;
     const judged = this.judgeStream(record.name, key);
     if (this.judged.size === judgedMax) this.judged.clear();
     this.judged.set(key, judged);
@@ -94,16 +119,19 @@ export class Hiding {
     const rules = typeof key === 'number' ? firstVersions.rulesOf(key) : files.index.rules.get(stream)?.rules;
     if (rules === undefined) return nothing;
     if (judgement === undefined) return { ...nothing, firstVersion: Number(rules.firstVersion) };
-    const mayHideByCount = rules.maxCount !== undefined && this.isLonger(stream, rules.maxCount);
+    const mayHideByCount = rules.maxCount !== undefined && this.isLonger(stream, key, rules.maxCount);
     const last = mayHideByCount ? this.versionOf(stream, judgement.upTo) : 0n;
     const { firstVersion, fromTime } = hiddenBy(rules, version(last), judgement.nowNanos);
     return { firstVersion: Number(firstVersion), fromTime };
   }
 
   /** Whether a stream may have more events than this: the index takes long to say how many. */
-  private isLonger(stream: string, maxCount: bigint): boolean {
-    const known = this.files.versions?.known(stream);
-    return known === undefined || known > maxCount;
+  private isLonger(stream: string, key: string | number, maxCount: bigint): boolean {
+    const { versions } = this.files;
+    if (versions === undefined) return true;
+    const newest = versions.get(stream);
+    if (typeof key === 'number') this.firstVersions.noteVersion(key, Number(newest), versions.growth);
+    return newest > maxCount;
   }
 
   private versionOf(stream: string, upTo: bigint | undefined): bigint {

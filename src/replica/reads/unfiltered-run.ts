@@ -2,7 +2,8 @@ import type { UnreadableCommitError } from '../../store/errors';
 import type { EventRun } from '../../store/event-store';
 import { headerAt } from '../segments/record';
 import { RecordIterator } from '../segments/record-iterator';
-import { RunBuilder, RunCopier } from '../segments/run-builder';
+import { RunBuilder, RunCopier, type RunOfRecords } from '../segments/run-builder';
+import type { Hiding } from './hiding';
 import { filterRecord, type ReadFilter } from './record-filter';
 import type { Chunk } from './scan';
 
@@ -40,30 +41,61 @@ export function unfilteredRun(
   const bytes = isCopied ? Buffer.from(chunk.bytes) : chunk.bytes;
   const run = chunk.isShared && !isCopied ? new RunCopier(bytes) : new RunBuilder(bytes);
   const records = new RecordIterator(bytes);
-  // Numbers, as in RecordIterator.
-  const [first, last] = [Number(after) + 1, Number(upTo)];
-  let error: UnreadableCommitError | undefined;
-  const { hiding } = filter;
+  const wanted = {
+    // Numbers, as in RecordIterator.
+    first: Number(after) + 1,
+    last: Number(upTo),
+    matches: streams === 'all' ? undefined : filter.matches,
+    hiding: filter.hiding,
+  };
   let isHiding = false;
-  let isPastEnd = false;
-  while (records.next()) {
-    if (records.position < first) continue;
-    isPastEnd = records.position > last;
-    if (isPastEnd) break;
-    if (records.isCommit) {
-      if (records.isTorn || (streams === 'matching' && !filter.matches(records.name))) continue;
-      const hidden = hiding === undefined ? 0 : hiding.countHidden(records);
-      if (hidden === 0) run.add(records);
-      else {
-        isHiding = true;
-        if (hidden < records.count) run.addWithoutFirst(records, hidden);
-      }
-      continue;
-    }
-    const filtered = filterRecord(bytes, headerAt(bytes, records.start), filter);
-    if (filtered === 'skip' || filtered === 'include') continue;
-    error = filtered;
-    break;
+  for (;;) {
+    const next = addCommits(records, run, wanted);
+    if (next === 'judge') {
+      if (addShown(records, run, filter.hiding)) continue;
+      isHiding = true;
+    } else if (next === 'other') {
+      const filtered = filterRecord(bytes, headerAt(bytes, records.start), filter);
+      if (typeof filtered === 'string') continue;
+      return { run: run.finish(), error: filtered, isHiding, isPastEnd: false };
+    } else return { run: run.finish(), error: undefined, isHiding, isPastEnd: next === 'pastEnd' };
   }
-  return { run: run.finish(), error, isHiding, isPastEnd };
+}
+
+/** Commits, by numbers as in RecordIterator. */
+interface WantedCommits {
+  readonly first: number;
+  readonly last: number;
+  /** undefined: all streams. */
+  readonly matches: ReadFilter['matches'] | undefined;
+  readonly hiding: Hiding | undefined;
+}
+
+/**
+ * Adds the next commits, up to one of which events may be hidden, another record, the first record after the range, or the end. All
+ * that is read passes here. What is rare is elsewhere, since a compiler puts only so much of what a function calls into it.
+ */
+function addCommits(
+  records: RecordIterator,
+  run: RunOfRecords,
+  { first, last, matches, hiding }: WantedCommits,
+): 'judge' | 'other' | 'pastEnd' | 'end' {
+  while (records.next()) {
+    const { position } = records;
+    if (position < first) continue;
+    if (position > last) return 'pastEnd';
+    if (!records.isCommit) return 'other';
+    if (records.isTorn || (matches !== undefined && !matches(records.name))) continue;
+    if (hiding !== undefined && hiding.mayHide(records)) return 'judge';
+    run.add(records);
+  }
+  return 'end';
+}
+
+/** Adds the events of the current record that are not hidden. Returns whether these are all of them. */
+function addShown(records: RecordIterator, run: RunOfRecords, hiding: Hiding | undefined): boolean {
+  const hidden = hiding === undefined ? 0 : hiding.countHidden(records);
+  if (hidden === 0) run.add(records);
+  else if (hidden < records.count) run.addWithoutFirst(records, hidden);
+  return hidden === 0;
 }

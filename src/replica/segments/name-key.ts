@@ -6,8 +6,10 @@ export function nameKey(view: DataView, start: number, end: number): number {
   const length = end - start;
   if (length < 8) return shortNameKey(view, start, end);
   const low = Math.imul(view.getUint32(end - 8, true), 0x9e3779b1);
-  const mixed = Math.imul(view.getUint32(end - 4, true) ^ low, 0x85ebca6b) + length;
-  return (mixed ^ (mixed >>> 15)) >>> 0;
+  // Each bit of the result depends on all bits: names with numbers differ in few.
+  const high = Math.imul(view.getUint32(end - 4, true) ^ low, 0x85ebca6b) + length;
+  const mixed = Math.imul(high ^ (high >>> 15), 0x2c1b3c6d);
+  return (mixed ^ (mixed >>> 12)) >>> 0;
 }
 
 function shortNameKey(view: DataView, start: number, end: number): number {

@@ -31,6 +31,8 @@ export function completeGroups(bytes: Buffer): { readonly complete: Buffer; read
  */
 export class RecordIterator {
   readonly view: DataView;
+  /** `byteLength` of the view takes as long as all else of `next`. */
+  private readonly length: number;
   /** Where the current record begins. */
   start = 0;
   /** Where the current record ends. */
@@ -39,6 +41,7 @@ export class RecordIterator {
   constructor(readonly bytes: Buffer) {
     // Several times as fast as the methods of a Buffer.
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.length = bytes.length;
   }
 
   /** Moves to the record that begins here, which is complete. */
@@ -50,10 +53,10 @@ export class RecordIterator {
   /** Moves to the next record; false: no other record is complete in the bytes. Throws DamagedReplicaError. */
   next(): boolean {
     const { view, end } = this;
-    if (end + headerBytes > view.byteLength) return false;
+    if (end + headerBytes > this.length) return false;
     const length = view.getUint32(end + at.length, true);
     if (length < headerBytes + checksumBytes) throw new DamagedReplicaError('a record is cut off');
-    if (end + length > view.byteLength) return false;
+    if (end + length > this.length) return false;
     this.start = end;
     this.end = end + length;
     return true;
@@ -98,6 +101,12 @@ export class RecordIterator {
 
   get timeNanos(): bigint {
     return this.view.getBigInt64(this.start + at.time, true);
+  }
+
+  /** The same as a number, within a microsecond. */
+  get timeNumber(): number {
+    const { view, start } = this;
+    return view.getUint32(start + at.time, true) + view.getInt32(start + at.time + 4, true) * 2 ** 32;
   }
 
   /** Where the name of its stream begins, which ends where the body begins. */
