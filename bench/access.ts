@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { connect, type SluiceClient } from '../src/client/client';
 import { newEvents } from './events';
+import { roundsOf } from './rounds';
 import type { Run } from './run';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
 import { median } from './statistics';
@@ -25,7 +26,7 @@ interface Side {
 
 /** What access control costs, as a part of RESULTS.md: a gateway whose callers have a JWT and 17 grants, and one without an auth file. `facts`: how it was measured. */
 export async function accessCost(run: Run, facts: string): Promise<string | undefined> {
-  const { settings, peaks, progress, signal } = run;
+  const { settings, peaks, progress } = run;
   if (!settings.only.test(title)) return undefined;
   progress(`${title}: starting servers`);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-access-'));
@@ -42,15 +43,7 @@ export async function accessCost(run: Run, facts: string): Promise<string | unde
       // Without an auth file the token is ignored: what its bytes alone cost.
       { gateway: open, client: connect(open.address, { token }) },
     ];
-    const costs = await measureCosts(
-      sides,
-      settings.rounds,
-      Math.max(64, 16_000 * settings.sizes.callsShare),
-      {
-        signal,
-        progress,
-      },
-    );
+    const costs = await measureCosts(sides, run);
     for (const { client } of sides) client.close();
     return [`# What ${title} costs`, facts, render(costs)].join('\n\n');
   } finally {
@@ -84,21 +77,20 @@ async function writeAuthFile(folder: string): Promise<string> {
     .sign(privateKey);
 }
 
-/** The costs of each side in each round, after a round to warm up. */
+/** The costs of each side in each round that counts. */
 async function measureCosts(
   sides: readonly Side[],
-  rounds: number,
-  appends: number,
-  { signal, progress }: Pick<Run, 'signal' | 'progress'>,
+  { settings, signal, progress }: Run,
 ): Promise<readonly (readonly Cost[])[]> {
+  const appends = Math.max(64, 16_000 * settings.sizes.callsShare);
   const costs: Cost[][] = sides.map(() => []);
-  for (let round = 0; round <= rounds; round++) {
-    progress(`${title}: round ${round} of ${rounds}`);
-    const order = round % 2 === 0 ? sides : sides.toReversed();
+  for (const { index, counts } of roundsOf(settings)) {
+    progress(`${title}: round ${index}`);
+    const order = index % 2 === 0 ? sides : sides.toReversed();
     for (const side of order) {
       signal.throwIfAborted();
       const cost = await costOf(side, appends);
-      if (round > 0) costs[sides.indexOf(side)]?.push(cost);
+      if (counts) costs[sides.indexOf(side)]?.push(cost);
     }
   }
   return costs;

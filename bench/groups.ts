@@ -6,6 +6,7 @@ import { pulledStream, type GroupSide, type GroupTask } from './group-load';
 import { startGroupLoads, type GroupLoads } from './group-loads';
 import { cpuSecondsOf } from './peer-servers';
 import { prefill, type PlannedCommit } from './prefill';
+import { roundsOf } from './rounds';
 import { inWords, type Run } from './run';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
 import { median } from './statistics';
@@ -60,7 +61,7 @@ export async function consumerGroups(run: Run, facts: string): Promise<string | 
   const { settings, peaks, progress } = run;
   if (!settings.only.test(title)) return undefined;
   progress(`${title}: starting servers and filling the store`);
-  const events = 10 * settings.sizes.readEvents;
+  const events = 20 * settings.sizes.readEvents;
   await using nats = await startBenchNats('interval');
   await using gateway = await startBenchGateway({ name: title, nats, peaks });
   await prefill(nats.url, storedBefore(events));
@@ -175,7 +176,7 @@ interface Delay {
 }
 
 async function deliveries(setting: Setting): Promise<string> {
-  const appends = Math.max(100, setting.events / 10);
+  const appends = Math.max(100, setting.run.settings.sizes.readEvents);
   const sides: Side[] = [
     { kind: 'group', served: setting.one },
     { kind: 'pull', served: setting.one },
@@ -202,7 +203,7 @@ async function deliveries(setting: Setting): Promise<string> {
   return [about, renderRows([head, [`${inWords(perSecond)} events/s`, ...cells]])].join('\n\n');
 }
 
-/** The figures of each side in each round, after a round to warm up. */
+/** The figures of each side in each round that counts. */
 async function interleaved<Figures>(
   { run }: Setting,
   what: string,
@@ -211,12 +212,12 @@ async function interleaved<Figures>(
 ): Promise<Figures[][]> {
   const figures = sides.map((): Figures[] => []);
   const order = [...sides.keys()];
-  for (let round = 0; round <= run.settings.rounds; round++) {
-    run.progress(`${title}: ${what}, round ${round} of ${run.settings.rounds}`);
-    for (const index of round % 2 === 0 ? order : order.toReversed()) {
+  for (const { index, counts } of roundsOf(run.settings)) {
+    run.progress(`${title}: ${what}, round ${index}`);
+    for (const side of index % 2 === 0 ? order : order.toReversed()) {
       run.signal.throwIfAborted();
-      const found = await measure(sides[index] as Side);
-      if (round > 0) figures[index]?.push(found);
+      const found = await measure(sides[side] as Side);
+      if (counts) figures[side]?.push(found);
     }
   }
   return figures;

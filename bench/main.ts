@@ -13,6 +13,7 @@ import { grpcFloor } from './grpc-floor';
 import { describeMachine } from './machine';
 import { overload } from './overload';
 import { cleanEnvironment, natsVersion, writePart } from './results';
+import { warmUp } from './rounds';
 import type { Run, Table } from './run';
 import { helpText, parseSettings, UsageError, type Settings } from './settings';
 import { sharedSync, sharedSyncFromGo } from './shared-sync';
@@ -134,7 +135,7 @@ function facts({ rounds, quick }: Settings, argv: readonly string[]): string {
     `Command: \`${['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' ')}\``,
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     ...describeMachine(natsVersion()),
-    `Rounds: ${rounds} for each row, alternating between the sides, after one warm-up round`,
+    `Rounds: ${rounds} for each row, alternating between the sides, ${warmUp}`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   return [...warning, lines.map((line) => `- ${line}`).join('\n')].join('\n\n');

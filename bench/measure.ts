@@ -1,5 +1,7 @@
 import type { Clients } from './clients';
 import type { Operation, PeerName } from './job';
+import { roundsOf } from './rounds';
+import type { Settings } from './settings';
 import type { Slot } from './statistics';
 
 /** One of the two things that a table compares. */
@@ -39,28 +41,27 @@ export interface MeasuredRow {
 }
 
 /**
- * Measures a row: the sides alternate, slot by slot, so that disturbances of the machine affect both. The first round is a
- * warm-up and does not count.
+ * Measures a row: the sides alternate, slot by slot, so that disturbances of the machine affect both.
  */
 export async function measure(
   plan: Plan,
   row: Row,
-  rounds: number,
+  settings: Settings,
   signal: AbortSignal,
 ): Promise<MeasuredRow> {
   const slots: [Slot[], Slot[]] = [[], []];
-  for (let round = 0; round <= rounds; round++) {
+  for (const { index, counts } of roundsOf(settings)) {
     for (const side of [0, 1] as const) {
       signal.throwIfAborted();
       const { clients } = plan.sides[side];
       const peer = row.peers?.[side] ?? plan.sides[side].peer;
       const { callers, callsEach } = row;
-      const job = { peer, callers, callsEach, firstCall: round * callsEach };
+      const job = { peer, callers, callsEach, firstCall: index * callsEach };
       const before = row.before?.[side];
       if (before !== undefined) await clients.run({ ...job, operation: before });
       await plan.settle();
       const slot = await clients.run({ ...job, operation: row.operations[side] });
-      if (round > 0) slots[side].push(slot);
+      if (counts) slots[side].push(slot);
     }
   }
   return { row, slots };

@@ -5,6 +5,7 @@ import { describeMachine } from './machine';
 import { peersLegend, renderPeers, type PeerTable } from './peer-table';
 import { measurePeers } from './peers';
 import { cleanEnvironment, natsVersion, writePart } from './results';
+import { warmUp } from './rounds';
 
 const helpText = `Measures Sluice beside other event stores, and prints a table of medians.
 
@@ -14,7 +15,7 @@ Usage:
 Needs Go, which all are called from. The peers: UmaDB, installed with pip for the run, and Message DB, whose schema npm
 fetches, on the PostgreSQL of this machine. One that cannot be had is left out. Linux only. Data lie in TMPDIR.
 
-  --rounds <n>     Rounds that count for each row, after one to warm up. Default: 5.
+  --rounds <n>     Rounds that count for each row, after 10 s to warm up. Default: 5.
   --tagged <n>     Events of the log with tags, a multiple of 1000. Default: 1000000.
   --only <regex>   Only rows whose text matches, whatever the case.
   --against <dir>  Another build of Sluice to stand beside this one: a folder with src/main.js.
@@ -84,7 +85,7 @@ function render(
     ...table.peers.map(({ about }) => about),
     'Load: one process in Go (bench/go/peers), grpc-go or pgx, two connections for gRPC and a pool for PostgreSQL',
     'Durability: every append is on disk (fsync) before it is acknowledged, in all stores',
-    `Rounds: ${rounds} for each row, alternating between the stores, after one warm-up round`,
+    `Rounds: ${rounds} for each row, alternating between the stores, ${warmUp}`,
   ];
   const warning = quick ? ['**A quick run: it shows that everything works; the figures mean nothing.**'] : [];
   const list = lines.map((line) => `- ${line}`).join('\n');

@@ -7,6 +7,7 @@ import { conditionRows, taggedLog } from './condition-rows';
 import { buildGo, startGoLoad, type GoLoad } from './go-clients';
 import { messageDBPeer, sluicePeer, umaDBPeer, type Peer } from './peer-servers';
 import type { PeerRow, PeerTable } from './peer-table';
+import { roundsOf } from './rounds';
 import { inWords } from './run';
 import type { Slot } from './statistics';
 
@@ -241,16 +242,16 @@ async function measureTagged(use: Use, tagged: readonly Row[]): Promise<PeerRow[
   return rows;
 }
 
-/** The first round is a warm-up, and shows which calls a peer does not have. */
+/** The first round shows which calls a peer does not have. */
 async function measureRow(use: Use, row: Row): Promise<PeerRow> {
-  const { peers, rounds, progress } = use;
+  const { peers, progress } = use;
   progress(row.what);
   const figures = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
-  for (let round = 0; round <= rounds; round++) {
+  for (const { index, counts } of roundsOf({ ...use, quick: use.quick || row.isCold === true })) {
     for (const [peer, values] of figures) {
-      const figure = await measureOnce(use, peer, row, round);
+      const figure = await measureOnce(use, peer, row, index);
       if (figure === undefined) figures.delete(peer);
-      else if (round > 0) values.push(figure);
+      else if (counts) values.push(figure);
     }
   }
   return { what: row.what, unit: row.unit, figures: peers.map((peer) => figures.get(peer)) };

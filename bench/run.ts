@@ -34,15 +34,15 @@ export async function runTable(
   { title, about, rows }: TableSpec,
   open: (use: (plan: Plan) => Promise<Table>) => Promise<Table>,
 ): Promise<Table | undefined> {
-  const { only, rounds } = run.settings;
-  const chosen = rows.filter(({ what, callers }) => only.test(`${title}: ${what}, ${callers}`));
+  const { settings } = run;
+  const chosen = rows.filter(({ what, callers }) => settings.only.test(`${title}: ${what}, ${callers}`));
   if (chosen.length === 0) return undefined;
   run.progress(`${title}: starting servers and filling stores`);
   return open(async (plan) => {
     const measured: MeasuredRow[] = [];
     for (const row of chosen) {
       run.progress(`${title}: ${row.what}, callers: ${row.callers}`);
-      measured.push(await measure(plan, row, rounds, run.signal));
+      measured.push(await measure(plan, row, settings, run.signal));
     }
     const [{ label: first }, { label: second }] = plan.sides;
     return { title, about, labels: [first, second], rows: measured };

@@ -56,7 +56,7 @@ Usage:
 Every server is started for the run, on loopback, with data in the system's folder for temporary
 files (TMPDIR), which should be on the disk whose figures are wanted.
 
-  --rounds <n>     Rounds that count for each row, after one to warm up. Default: 5.
+  --rounds <n>     Rounds that count for each row, after 10 s to warm up. Default: 5.
   --only <regex>   Only rows whose "table: what, callers" matches, whatever the case.
   --large          The larger store of the table of store sizes has 1,000,000 commits, not 100,000.
   --clients <n>    Load processes, each with one gRPC channel and one NATS connection; a single caller

@@ -1,6 +1,7 @@
 import type { Clients } from './clients';
 import { hasGo, startGoClients } from './go-clients';
 import type { Operation } from './job';
+import { roundsOf } from './rounds';
 import { calls, type Run } from './run';
 import { startBenchGateway, type BenchGateway } from './servers';
 import type { Sizes } from './settings';
@@ -57,18 +58,18 @@ export async function workersGain(run: Run, facts: string): Promise<string | und
   return [`# What ${title} gain and cost`, facts, about, renderRows([head, ...rows])].join('\n\n');
 }
 
-/** The figures of both sides in each round, after a round to warm up. */
+/** The figures of both sides in each round that counts. */
 async function measure(
   sides: readonly Side[],
   row: Row,
-  { settings: { rounds }, signal }: Run,
+  { settings, signal }: Run,
 ): Promise<readonly (readonly Figures[])[]> {
   const figures: Figures[][] = sides.map(() => []);
-  for (let round = 0; round <= rounds; round++) {
-    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+  for (const { index, counts } of roundsOf(settings)) {
+    for (const side of index % 2 === 0 ? sides : sides.toReversed()) {
       signal.throwIfAborted();
-      const found = await figuresOf(side, row, round * row.callsEach);
-      if (round > 0) figures[sides.indexOf(side)]?.push(found);
+      const found = await figuresOf(side, row, index * row.callsEach);
+      if (counts) figures[sides.indexOf(side)]?.push(found);
     }
   }
   return figures;
