@@ -154,17 +154,16 @@ async function begin(address: string, natsUrl: string, task: GroupTask): Promise
 
 /** A load process: group-loads.ts starts it with the addresses of the gateway and of NATS, and sends it tasks. */
 function main(address: string, natsUrl: string): void {
-  let stop: Stop | undefined;
+  let begun: Promise<Stop> | undefined;
+  const end = async (): Promise<void> => {
+    // Another process may have had all events before this one had begun.
+    const stop = await begun;
+    await stop?.();
+    tell('stopped');
+  };
   process.on('message', (task: GroupTask | 'stop') => {
-    const done =
-      task === 'stop'
-        ? Promise.resolve(stop?.()).then(() => {
-            tell('stopped');
-          })
-        : begin(address, natsUrl, task).then((found) => {
-            stop = found;
-          });
-    done.catch(fail);
+    if (task === 'stop') end().catch(fail);
+    else (begun = begin(address, natsUrl, task)).catch(fail);
   });
   process.on('disconnect', () => process.exit());
   tell('ready');

@@ -23,6 +23,16 @@ export interface LaneBounds {
   bytesMax: number;
 }
 
+/** How many units a lane has in memory. */
+export const laneUnits = {
+  /** Of one stream: the rest of a long queue is read when it is needed. */
+  ofStreamMax: 64,
+  /** That wait for a member: with more, each would be in memory for longer, which costs the collection of garbage more. */
+  aheadMax: 128,
+  /** The most units of one stream that count as such, since no stream may fill a lane alone. */
+  countedOfStreamMax: 16,
+} as const;
+
 /** Where a lane is. */
 interface LaneCursors {
   /** It has read everything up to here. */

@@ -5,6 +5,7 @@ import { ReadyStreams } from './ready-streams';
 import {
   floorOf,
   hasMoreBehind,
+  laneUnits,
   oldestTimeOf,
   progressOf,
   waitingCount,
@@ -13,9 +14,6 @@ import {
 } from './lane-progress';
 import { StreamQueue, untriedQueue, type Hole } from './stream-queue';
 import { bytesOf, type Missing, type Unit } from './unit';
-
-/** Units in memory for one stream: the rest of a long queue is read when it is needed. */
-const streamUnitsMax = 64;
 
 /**
  * What one lane has read and not settled: which units may be delivered, and what follows from their outcomes. No I/O and no timers:
@@ -28,6 +26,7 @@ export class Lane {
   private readonly waiting = new DueQueue<StreamQueue>();
   /** Of the events that it has in memory. */
   bytes = 0;
+  private unitsCounted = 0;
   private cursorNow: number;
   /** The highest position of a unit that was delivered. */
   private offeredTo: number;
@@ -76,7 +75,8 @@ export class Lane {
   private isFilledTo(part: number): boolean {
     const { streamsMax, bytesMax } = this.bounds;
     const waiting = Math.min(streamsMax, this.waiting.size);
-    if (this.bytes > 0 && this.bytes >= part * bytesMax) return true;
+    const isAhead = this.unitsCounted - this.busyCount >= part * laneUnits.aheadMax;
+    if (isAhead || (this.bytes > 0 && this.bytes >= part * bytesMax)) return true;
     return this.streams.size >= waiting + part * (streamsMax - waiting);
   }
 
@@ -103,7 +103,8 @@ export class Lane {
       this.streams.set(unit.stream, added);
       this.push(added, unit);
       this.place(added);
-    } else if (queue.missingTo > 0 || queue.units.length >= streamUnitsMax) queue.missingTo = unit.position;
+    } else if (queue.missingTo > 0 || queue.units.length >= laneUnits.ofStreamMax)
+      queue.missingTo = unit.position;
     else this.push(queue, unit);
   }
 
@@ -135,6 +136,7 @@ export class Lane {
     this.busyCount--;
     this.bytes -= bytesOf(unit);
     queue.settle();
+    if (queue.units.length < laneUnits.countedOfStreamMax) this.unitsCounted--;
     this.settled(unit);
     this.place(queue);
   }
@@ -147,7 +149,6 @@ export class Lane {
       return;
     }
     this.settleFirst(stream, version);
-    // The rest can be delivered at once.
     this.busyCount--;
     this.forget(queue);
     this.place(queue);
@@ -269,10 +270,12 @@ export class Lane {
   private push(queue: StreamQueue, unit: Unit): void {
     queue.push(unit);
     this.bytes += bytesOf(unit);
+    if (queue.units.length <= laneUnits.countedOfStreamMax) this.unitsCounted++;
   }
 
   private forget(queue: StreamQueue): void {
     this.bytes -= queue.bytes;
+    this.unitsCounted -= Math.min(queue.units.length, laneUnits.countedOfStreamMax);
     queue.dropUnits();
   }
 

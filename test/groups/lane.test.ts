@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Lane } from '../../src/groups/lane';
-import type { LaneBounds, LaneProgress } from '../../src/groups/lane-progress';
+import { laneUnits, type LaneBounds, type LaneProgress } from '../../src/groups/lane-progress';
 import { decodeLane, encodeLane } from '../../src/groups/lane-record';
 import type { Offer } from '../../src/groups/offer';
 import type { Unit } from '../../src/groups/unit';
@@ -285,19 +285,7 @@ test('a stream that fails holds up nothing else, and little of it is in memory',
 
 test('there is room in a lane that was full as long as fewer streams wait for retries than may', () => {
   const lane = new Lane(begin, { streamsMax: 10, bytesMax: 1e9 }, 0);
-  for (let position = 1; position <= 10; position++)
-    lane.accept({
-      stream: `s${position.toString()}` as StreamName,
-      firstVersion: 1,
-      lastVersion: 1,
-      position,
-      seconds: 0,
-      nanos: 0,
-      block: Buffer.alloc(10),
-      start: 0,
-      end: 10,
-      eventCount: 1,
-    });
+  for (let position = 1; position <= 10; position++) lane.accept(smallUnit(position, 1, position));
   lane.advance(10);
   expect(lane.isFull()).toBe(true);
   expect(lane.hasRoom()).toBe(false);
@@ -307,3 +295,41 @@ test('there is room in a lane that was full as long as fewer streams wait for re
   expect(lane.isFull()).toBe(false);
   expect(lane.hasRoom()).toBe(true);
 });
+
+test('a lane is full with the units that wait for a member, but one stream does not fill it', () => {
+  const lane = new Lane(begin, { streamsMax: 100, bytesMax: 1e9 }, 0);
+  let position = 0;
+  const accept = (stream: number, count: number): void => {
+    for (let version = 1; version <= count; version++) lane.accept(smallUnit(stream, version, ++position));
+    lane.advance(position);
+  };
+  accept(1, laneUnits.ofStreamMax);
+  expect(lane.hasRoom()).toBe(true);
+  const streams = laneUnits.aheadMax / laneUnits.countedOfStreamMax;
+  for (let stream = 2; stream <= streams; stream++) accept(stream, laneUnits.countedOfStreamMax);
+  expect(lane.isFull()).toBe(true);
+
+  // What is with members is not ahead.
+  const offers = Array.from({ length: streams }, () => lane.next() as Offer);
+  expect(lane.isFull()).toBe(false);
+  expect(lane.hasRoom()).toBe(false);
+  for (const offer of offers) lane.settleOffer(offer);
+  for (let offer = lane.next(); offer !== undefined; offer = lane.next()) lane.settleOffer(offer);
+  expect(lane.hasRoom()).toBe(true);
+  expect(lane.isIdle).toBe(true);
+});
+
+function smallUnit(stream: number, version: number, position: number): Unit {
+  return {
+    stream: `s${stream.toString()}` as StreamName,
+    firstVersion: version,
+    lastVersion: version,
+    position,
+    seconds: 0,
+    nanos: 0,
+    block: Buffer.alloc(10),
+    start: 0,
+    end: 10,
+    eventCount: 1,
+  };
+}
