@@ -1,5 +1,6 @@
 import { connect, type SluiceClient } from '../src/client/client';
 import { newEvents } from './events';
+import type { TestNats } from '../test/support/nats-server';
 import { prefill, type PlannedCommit } from './prefill';
 import { estimate, ratioOf, renderEstimate, type Estimate, type Pair } from './ratio';
 import { calls, inWords, type Run } from './run';
@@ -42,7 +43,7 @@ type Costs = Readonly<Record<Phase, Record<Row, Pair[]>>>;
 const controlFiles =
   /[/](?:hiding|shared-hiding|stream-lifecycle|first-versions|stream-rules-index|stream-rules)[.]js$/;
 /** How much CPU time of a gateway is sampled for each row. */
-const sampledMs = 2_000;
+const sampledMs = 4_000;
 
 type Shares = Readonly<Record<Row, Estimate>>;
 
@@ -70,9 +71,19 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
     await creating[Symbol.asyncDispose]();
     await prefill(nats.url, plan(streams));
   }
-  const sampled = { name: title, nats: firstNats, peaks, preload: samplerPath };
-  await using first = await startBenchGateway(sampled);
-  await using second = await startBenchGateway({ name: `${title}: second`, nats: secondNats, peaks });
+  const costs = await pairedCosts(run, [firstNats, secondNats], streams);
+  const shares = await sampledShares(run, firstNats, streams);
+  return [`# What ${title} cost`, facts, render(costs, shares, streams)].join('\n\n');
+}
+
+async function pairedCosts(
+  run: Run,
+  servers: readonly [TestNats, TestNats],
+  streams: number,
+): Promise<Costs> {
+  const { peaks } = run;
+  await using first = await startBenchGateway({ name: title, nats: servers[0], peaks });
+  await using second = await startBenchGateway({ name: `${title}: second`, nats: servers[1], peaks });
   using firstClient = connect(first.address);
   using secondClient = connect(second.address);
   await Promise.all([first.caughtUp(), second.caughtUp()]);
@@ -80,9 +91,17 @@ export async function controlsCost(run: Run, facts: string): Promise<string | un
     { gateway: first, client: firstClient },
     { gateway: second, client: secondClient },
   ];
-  const costs = await costsOf(run, sides, streams);
-  const shares = await sharesOf(run, sides, streams);
-  return [`# What ${title} cost`, facts, render(costs, shares, streams)].join('\n\n');
+  return await costsOf(run, sides, streams);
+}
+
+/** The shares of another gateway of the first store: it has samples of each function, which costs time. */
+async function sampledShares(run: Run, nats: TestNats, streams: number): Promise<Shares> {
+  const { peaks } = run;
+  const sampled = { name: `${title}: sampled`, nats, peaks, preload: samplerPath };
+  await using gateway = await startBenchGateway(sampled);
+  using client = connect(gateway.address);
+  await gateway.caughtUp();
+  return await sharesOf(run, { gateway, client }, streams);
 }
 
 /** The streams take turns, so that the commits of a stream lie apart. */
@@ -119,7 +138,10 @@ async function control({ client, gateway }: Side, streams: number): Promise<void
 }
 
 /** For each side, the position that this number of events follow. */
-async function positionsOf(sides: Sides, maxCount: number): Promise<ReadonlyMap<SluiceClient, bigint>> {
+async function positionsOf(
+  sides: readonly Side[],
+  maxCount: number,
+): Promise<ReadonlyMap<SluiceClient, bigint>> {
   const positions = new Map<SluiceClient, bigint>();
   for (const { client } of sides)
     for await (const { position } of client.readAll({ direction: 'backward', maxCount }))
@@ -170,12 +192,14 @@ async function measure(
   return pairs;
 }
 
-/** How much of the time of the first gateway is spent on controls, once it has them. */
-async function sharesOf({ settings, progress }: Run, sides: Sides, streams: number): Promise<Shares> {
-  const [{ gateway, client }] = sides;
-  const loads = loadsOf(streams, await positionsOf(sides, streams * commitsEach));
+/** How much of the time of a gateway is spent on controls. */
+async function sharesOf({ settings, progress }: Run, side: Side, streams: number): Promise<Shares> {
+  const { gateway, client } = side;
+  const loads = loadsOf(streams, await positionsOf([side], streams * commitsEach));
   const shareOf = async (row: Row): Promise<Estimate> => {
     progress(`${title}: samples of ${rows[row]}`);
+    for (let piece = 0; piece < calls(piecesEach[row], settings.sizes); piece++)
+      await loads[row](client, piece);
     return sampledShare(gateway.pid, controlFiles, async () => {
       const endMs = gateway.cpuMs() + sampledMs * settings.sizes.callsShare;
       for (let piece = 0; piece === 0 || gateway.cpuMs() < endMs; piece++) await loads[row](client, piece);
@@ -224,9 +248,9 @@ function render(costs: Costs, shares: Shares, streams: number): string {
     `${commitsEach} commits of 1 event, and what is appended: every tenth stream gets a retention that hides nothing, first in one store, ` +
     `then in the other. ${readers} callers read, ${appenders} append. ratio: what the first store costs beside the second one while only the first ` +
     'one has controls, divided by the geometric mean of what it costs beside it before and after, when both are alike. resolution: what ' +
-    'it costs beside it after, divided by before: 1, if the method were exact. share: how much of the time of its main thread the first gateway spends in ' +
+    'it costs beside it after, divided by before: 1, if the method were exact. share: how much of the time of its main thread another gateway of the first store spends in ' +
     'the functions for controls and in what they call, by samples: it does not depend on how fast the machine is, and it leaves out what ' +
-    'controls cost the caches of the processor. In brackets: the interval with 95 % confidence.';
+    'controls cost the caches of the processor. In that gateway the first of these functions are not inlined, so that they have samples of their own. In brackets: the interval with 95 % confidence.';
   const figures = (Object.keys(rows) as Row[]).map((row) => {
     const [none, first, both] = phases.map((phase) => costs[phase][row]) as [Pair[], Pair[], Pair[]];
     const meanOf = (side: 0 | 1): string =>
