@@ -29,6 +29,12 @@ const log = fc
   .map((runs) => runs.flatMap(([one, times]) => Array.from({ length: times + 1 }, () => one)));
 const query = fc.array(fc.subarray(tags, { minLength: 1 }), { minLength: 1, maxLength: 3 });
 
+/** Where the transaction of a record begins. */
+function firstOf(records: readonly { readonly continues: boolean }[], at: number): number {
+  while (records[at - 1]?.continues === true) at--;
+  return at;
+}
+
 let indexes = 0;
 
 test('a walk finds the records that have all tags of an item, and damage, once and in order', async () => {
@@ -38,7 +44,9 @@ test('a walk finds the records that have all tags of an item, and damage, once a
       const entries = new IndexEntries();
       const placed = records.map((one, at) => {
         let last = at;
-        while (records[last]?.continues === true && last + 1 < records.length) last++;
+        while (records[last]?.continues === true && records[last + 1] !== undefined) last++;
+        // Where a part of a transaction is damage, each of the others is a record of its own.
+        if (records.slice(firstOf(records, at), last + 1).some(({ isDamage }) => isDamage)) last = at;
         return { ...one, sequence: sequence(BigInt(at + 1)), position: position(BigInt(last + 1)) };
       });
       for (const { has, isDamage, ...place } of placed) {
