@@ -26,6 +26,8 @@ const attemptTimeoutMs = 2_000;
 /** Without a leader no server takes a message. */
 const absenceMaxMs = 250;
 const pauseMs = 20;
+/** Another attempt in less time would only fail for that, and hide why the others have failed. */
+const attemptMinMs = 100;
 const headersBytesMax = 1_024;
 
 /** The most bytes that the value of a record may have; Infinity: a server has yet to say it. */
@@ -75,7 +77,7 @@ class Write {
     for (;;) {
       const next = await this.attempt();
       if (next !== 'again') return next.stored;
-      if (performance.now() + pauseMs > this.giveUpMs) throw this.undecided();
+      if (performance.now() + pauseMs + attemptMinMs > this.giveUpMs) throw this.undecided();
       await sleep(pauseMs);
       this.call.signal.throwIfAborted();
     }
