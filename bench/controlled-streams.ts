@@ -4,6 +4,7 @@ import type { TestNats } from '../test/support/nats-server';
 import { hidingLoop, type LoopCost } from './hiding-loop';
 import { prefill, type PlannedCommit } from './prefill';
 import { estimate, ratioOf, renderEstimate, type Estimate, type Pair } from './ratio';
+import { roundsOf } from './rounds';
 import { calls, inWords, type Run } from './run';
 import { samplerPath, sampledShare } from './sampled-share';
 import { durability, startBenchGateway, startBenchNats, type BenchGateway } from './servers';
@@ -181,8 +182,8 @@ function loadsOf(streams: number, positions: ReadonlyMap<SluiceClient, bigint>):
 }
 
 /**
- * Measures a row in small pieces, in which the sides take turns, so that what else the machine does meets both. A round to warm up comes
- * first: a gateway whose store has its first controls runs code that it has not run before.
+ * Measures a row in small pieces, in which the sides take turns, so that what else the machine does meets both. Each round has a few of
+ * them. Rounds to warm up come first: a gateway whose store has its first controls runs code that it has not run before.
  */
 async function measure(
   { settings, signal }: Run,
@@ -191,13 +192,14 @@ async function measure(
   piecesEach: number,
 ): Promise<Pair[]> {
   const pairs: Pair[] = [];
-  for (let piece = 0; piece < piecesEach * (1 + settings.rounds); piece++) {
-    signal.throwIfAborted();
-    const firstGoesFirst = piece % 2 === 0;
-    const [one, other] = firstGoesFirst ? sides : ([sides[1], sides[0]] as const);
-    const [earlier, later] = [await costOf(one, piece, load), await costOf(other, piece, load)];
-    if (piece >= piecesEach) pairs.push(firstGoesFirst ? [earlier, later] : [later, earlier]);
-  }
+  for (const { index, counts } of roundsOf(settings))
+    for (let piece = index * piecesEach; piece < (index + 1) * piecesEach; piece++) {
+      signal.throwIfAborted();
+      const firstGoesFirst = piece % 2 === 0;
+      const [one, other] = firstGoesFirst ? sides : ([sides[1], sides[0]] as const);
+      const [earlier, later] = [await costOf(one, piece, load), await costOf(other, piece, load)];
+      if (counts) pairs.push(firstGoesFirst ? [earlier, later] : [later, earlier]);
+    }
   return pairs;
 }
 
