@@ -12,13 +12,13 @@ import { median } from './statistics';
 export interface LoopLog {
   readonly streams: number;
   readonly commitsEach: number;
-  /** Every so many streams, one has a retention. */
+  /** The distance of two streams that have a retention. */
   readonly controlledEach: number;
   readonly retention: { readonly maxCount: number; readonly maxAgeMs: number };
   readonly nameOf: (stream: number) => string;
 }
 
-/** What one commit takes in the loop of a read over all streams, in nanoseconds. */
+/** What the loop of a read over all streams costs for one commit, in nanoseconds. */
 export interface LoopCost {
   readonly without: number;
   /** The median of the differences of turns. */
