@@ -285,10 +285,10 @@ function render(costs: Costs, shares: Shares, streams: number): string {
 }
 
 function renderLoop({ without, added }: LoopCost, { none }: Costs): string {
-  const micros = median(none.all.flat());
+  const share = added / (1_000 * median(none.all.flat()));
   return (
     `The loop of reads over all streams alone, in one process, with and without controls in turns: ${without.toFixed(0)} ns for a ` +
-    `commit without them, and ${added.toFixed(0)} ns more with them. That is ${(added / micros / 10).toFixed(1)} % of what the ` +
+    `commit without them, and ${added.toFixed(0)} ns more with them. That is ${(100 * share).toFixed(1)} % of what the ` +
     'gateways take for an event of ReadAll while none has controls.'
   );
 }
